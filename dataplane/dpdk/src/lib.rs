@@ -1,0 +1,1 @@
+//! Safe wrapper of the part of DPDK that Hummingbird uses.

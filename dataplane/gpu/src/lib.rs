@@ -1,0 +1,1 @@
+//! The accelerator trait, its OpenCL back end and the CPU-GPU row protocol.

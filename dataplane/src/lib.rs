@@ -1,0 +1,1 @@
+//! The packet path: ports, cores, network functions, on CPU and GPU.

@@ -1,0 +1,2 @@
+//! `hummingbird-dataplane`.
+fn main() {}

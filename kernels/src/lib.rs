@@ -1,0 +1,5 @@
+//! The OpenCL C kernels, their memory layouts and one Rust oracle per kernel.
+
+#![forbid(unsafe_code)]
+
+pub mod layout;
