@@ -75,27 +75,33 @@ add_backports() {
 }
 
 install_packages() {
-  local groups=" $* " group package reason missing=() log=target/bootstrap.log
+  local groups=" $* " group package reason missing=() backported=() log=target/bootstrap.log
   while read -r group package reason; do
     [[ $groups == *" $group "* ]] || continue
     is_installed "$package" && continue
-    missing+=("$package")
+    if [ "$package" = suricata ]; then backported+=("$package"); else missing+=("$package"); fi
     printf '    %-20s %s\n' "$package" "$reason"
   done < <(packages)
-  if ((${#missing[@]} == 0)); then
+  if ((${#missing[@]} + ${#backported[@]} == 0)); then
     say "system packages ($*): all there"
     return
   fi
   [ "$(id -u)" = 0 ] || command -v sudo >/dev/null ||
-    die "these packages are missing, and this is neither root nor is sudo here: ${missing[*]}"
-  say "installing ${#missing[@]} packages and what they depend on (log: $log)"
+    die "these packages are missing, and this is neither root nor is sudo here: ${missing[*]} ${backported[*]}"
+  say "installing $((${#missing[@]} + ${#backported[@]})) packages and what they depend on (log: $log)"
   with_progress "package lists" "$log.update" apt_get update
-  if [[ " ${missing[*]} " == *" suricata "* ]] && ! has_candidate suricata; then
+  if ((${#backported[@]})) && ! has_candidate suricata; then
     add_backports
     with_progress "package lists" "$log.update" apt_get update
   fi
-  with_progress "packages" "$log" apt_get install -y --no-install-recommends "${missing[@]}"
-  for package in "${missing[@]}"; do
+  if ((${#missing[@]})); then
+    with_progress "packages" "$log" apt_get install -y --no-install-recommends "${missing[@]}"
+  fi
+  if ((${#backported[@]})); then
+    with_progress "packages of backports" "$log.backports" \
+      apt_get install -y --no-install-recommends -t bookworm-backports "${backported[@]}"
+  fi
+  for package in "${missing[@]}" "${backported[@]}"; do
     is_installed "$package" || die "apt-get said yes, but $package is not installed; see $log"
   done
 }
