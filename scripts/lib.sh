@@ -6,6 +6,9 @@ say() { printf '==> %s\n' "$*"; }
 # die TEXT…: the reason, then out.
 die() { printf 'error: %s\n' "$*" >&2; exit 1; }
 
+# last_line FILE: the last line that says something, cut to a screen's width.
+last_line() { tail -c 2000 "$1" | tr '\r' '\n' | grep -v '^[[:space:]]*$' | tail -n 1 | cut -c1-110 || true; }
+
 # with_progress LABEL LOG COMMAND…: runs COMMAND with its output in LOG and
 # says every few seconds that it is alive, what it last said and for how long
 # it has run. The last lines of LOG follow when it fails.
@@ -19,7 +22,7 @@ with_progress() {
     sleep 0.2
     if ((SECONDS - start >= next)); then
       next=$((SECONDS - start + every))
-      printf '    %s: %d s … %s\n' "$label" $((SECONDS - start)) "$(tail -c 400 "$log" | tr '\r' '\n' | tail -n 1 | cut -c1-100)"
+      printf '    %s: %d s … %s\n' "$label" $((SECONDS - start)) "$(last_line "$log")"
     fi
   done
   wait "$pid" || rc=$?

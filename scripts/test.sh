@@ -12,16 +12,16 @@ failed=()
 
 # suite NAME LIMIT COMMAND…: one suite, within LIMIT seconds.
 suite() {
-  local name=$1 limit=$2 start=$SECONDS word
+  local name=$1 limit=$2 start=$SECONDS word log=$logs/${1//[^a-zA-Z0-9_.-]/-}.log
   shift 2
   if ((${#wanted[@]})); then
     for word in "${wanted[@]}"; do [[ $name == *"$word"* ]] && break; done
     [[ $name == *"$word"* ]] || return 0
   fi
   say "$name"
-  if with_progress "$name" "$logs/${name//[^a-zA-Z0-9_.-]/-}.log" timeout -k 10 "$limit" "$@"; then
+  if with_progress "$name" "$log" timeout -k 10 "$limit" "$@"; then
     passed=$((passed + 1))
-    printf '    ok, %d s: %s\n' $((SECONDS - start)) "$(grep -vE '^[[:space:]]*$' "$logs/${name//[^a-zA-Z0-9_.-]/-}.log" | tail -n 1 | cut -c1-120)"
+    printf '    ok, %d s: %s\n' $((SECONDS - start)) "$(last_line "$log")"
   else
     failed+=("$name")
   fi
