@@ -184,7 +184,7 @@ def test_the_first_sa_whose_selector_matches_is_used(tmp_path):
     sent = [f.tcp(b"x"), f.udp(), f.udp(dst="10.9.0.1"), f.udp(src="10.8.0.1", dst="10.9.0.1")]
     result = run(tmp_path, documents, {"lan": sent, "wan": []})
     assert [f.ip_of(frame)[ESP].spi for frame in result.out["wan"]] == [5001, 5002, 5003]
-    assert list(result.drops.values()) == [1]
+    assert result.drops == {"no_sa": 1}
 
 
 @GPU
@@ -248,4 +248,4 @@ def test_a_replay_is_refused_after_a_restart_with_a_state_folder(tmp_path):
         results.append(run(folder, opening(), {"lan": [], "wan": arriving}, args=["--state", state]))
     assert len(results[0].out["lan"]) == 20
     assert results[1].out["lan"] == []
-    assert sum(results[1].drops.values()) == 20
+    assert set(results[1].drops) <= {"replayed", "replay_too_old"} and sum(results[1].drops.values()) == 20
