@@ -140,7 +140,7 @@ impl Window {
     #[allow(clippy::unused_self, reason = "reads with its two callers")]
     fn seen(&self, word: u64, number: u64) -> Result<u64, Refused> {
         let bit = 1 << (number % SLOT);
-        let block = number / SLOT & ((1 << BLOCK_BITS) - 1);
+        let block = (number / SLOT) & ((1 << BLOCK_BITS) - 1);
         let (held, bits) = (word >> SLOT, word & ((1 << SLOT) - 1));
         // The distance in 48-bit arithmetic; its top bit set: the slot has
         // gone on to a later block.
