@@ -1,4 +1,4 @@
-//! Why ESP drops a packet.
+//! Why ESP drops a packet. `docs/drop-reasons.md` says what to do about each.
 
 /// Why a packet is dropped, each with the name it is counted under.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
@@ -86,10 +86,10 @@ impl EspDrop {
             Self::SequenceExhausted => "sequence_exhausted",
             Self::StateUnavailable => "state_unavailable",
             Self::TransportFragment => "transport_fragment",
-            Self::TooLong => "esp_too_long",
-            Self::NoRoom => "esp_no_room",
+            Self::TooLong => "mtu_exceeded",
+            Self::NoRoom => "no_headroom",
             Self::EspFragment => "esp_fragment",
-            Self::EspMalformed => "esp_malformed",
+            Self::EspMalformed => "esp_too_short",
             Self::TunnelSource => "tunnel_source_mismatch",
             Self::Replayed => "replayed",
             Self::ReplayTooOld => "replay_too_old",
@@ -98,7 +98,7 @@ impl EspDrop {
             Self::Dummy => "esp_dummy",
             Self::BadNextHeader => "bad_next_header",
             Self::BadInner => "bad_inner",
-            Self::Ecn => "ecn_ce_not_ect",
+            Self::Ecn => "ecn_congestion_lost",
             Self::SelectorMismatch => "sa_selector_mismatch",
         }
     }
