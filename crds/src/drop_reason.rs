@@ -63,6 +63,8 @@ drop_reasons! {
     TransportFragment = "transport_fragment",
     /// The SA's sequence numbers are used up (RFC 4303, section 3.3.3).
     SequenceExhausted = "sequence_exhausted",
+    /// The SA's state is not durable this far (Encrypt: the number; Decrypt: the mark).
+    StateUnavailable = "state_unavailable",
     /// The buffer has no room for the headers or the trailer of ESP.
     NoHeadroom = "no_headroom",
     // Decrypt.
@@ -82,10 +84,14 @@ drop_reasons! {
     ReplayTooOld = "replay_too_old",
     /// The padding is not 1, 2, 3, … (RFC 4303, section 2.4), or longer than the packet.
     BadPadding = "bad_padding",
+    /// A dummy packet (RFC 4303, section 2.6), which a peer sends to hide its traffic.
+    EspDummy = "esp_dummy",
     /// The next header is none that the SA's mode can carry.
     BadNextHeader = "bad_next_header",
     /// The inner packet is no sound IPv4.
     BadInner = "bad_inner",
+    /// Congestion was marked on a packet that cannot carry the mark (RFC 6040, section 4.2).
+    EcnCongestionLost = "ecn_congestion_lost",
     /// The inner packet is outside the SA's selector (RFC 4301, section 5.2).
     SaSelectorMismatch = "sa_selector_mismatch",
     // NIDS, Router and the way out.
