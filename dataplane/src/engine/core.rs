@@ -106,11 +106,16 @@ impl Core {
         Ok(())
     }
 
-    /// Writes out what captures hold back.
+    /// Hands over what is staged for other cores and writes captures out.
     ///
     /// # Errors
     /// A capture cannot be written.
-    pub fn flush(&mut self) -> Result<(), EngineError> {
+    pub fn finish(&mut self) -> Result<(), EngineError> {
+        self.forwarder.flush();
+        self.flush()
+    }
+
+    fn flush(&mut self) -> Result<(), EngineError> {
         for role in &mut self.roles {
             if let Role::Io(io) = role {
                 io.flush()?;
@@ -123,10 +128,12 @@ impl Core {
     pub fn abandon(&mut self) {
         self.forwarder.receive();
         for role in &mut self.roles {
-            if let Role::Syncer(syncer) = role {
-                for packet in syncer.abandon() {
-                    self.forwarder.drop(packet, DropReason::Draining);
+            match role {
+                Role::Syncer(syncer) => {
+                    syncer.abandon().for_each(|packet| self.forwarder.drop(packet, DropReason::Draining));
                 }
+                Role::Io(io) => io.abandon(&mut self.forwarder),
+                Role::Cnf(_) => {}
             }
         }
         self.forwarder.abandon();

@@ -7,6 +7,12 @@ mod memory;
 mod placement;
 mod start;
 mod status;
+mod wire;
+
+/// Work items of a workgroup, and so packets of a row.
+const ROW_ITEMS: u16 = 64;
+/// Rows that a workgroup may have outstanding.
+const ROW_DEPTH: u16 = 4;
 
 pub use error::EngineError;
 pub use placement::{CorePlan, Demand, Placement, RolePlan, place};

@@ -80,6 +80,13 @@ impl IoRole {
         Ok(moved)
     }
 
+    /// Drops, counted, what devices have not taken.
+    pub fn abandon(&mut self, forwarder: &mut Forwarder) {
+        for port in &mut self.ports {
+            port.sink.give_up(u64::MAX, |packet| forwarder.drop(packet, DropReason::Draining));
+        }
+    }
+
     /// Writes out what sinks hold back.
     ///
     /// # Errors

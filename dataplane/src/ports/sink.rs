@@ -23,8 +23,6 @@ pub enum Sink {
     },
     /// A capture.
     Capture(CaptureWriter),
-    /// Counted and gone.
-    Discard,
 }
 
 /// What accounting needs of a packet that was sent.
@@ -84,7 +82,6 @@ impl Sink {
                     sent(Sent::of(&mbuf));
                 }
             }
-            Self::Discard => waiting.drain(..).for_each(|mbuf| sent(Sent::of(&mbuf))),
         }
         Ok(())
     }
@@ -106,7 +103,7 @@ impl Sink {
     pub fn flush(&mut self) -> Result<(), CaptureError> {
         match self {
             Self::Capture(writer) => writer.flush(),
-            Self::Device { .. } | Self::Discard => Ok(()),
+            Self::Device { .. } => Ok(()),
         }
     }
 
@@ -115,7 +112,7 @@ impl Sink {
     pub fn is_empty(&self) -> bool {
         match self {
             Self::Device { offered, .. } => offered.is_empty(),
-            Self::Capture(_) | Self::Discard => true,
+            Self::Capture(_) => true,
         }
     }
 }

@@ -34,8 +34,6 @@ pub enum Source {
         /// Where mbufs come from.
         pool: Pool,
     },
-    /// Nothing comes.
-    Silent,
 }
 
 /// What one call received besides the packets in the burst.
@@ -54,7 +52,7 @@ impl Source {
         match self {
             Self::Device(_) => true,
             Self::Trace { pacer, .. } => pacer.is_some(),
-            Self::Capture { .. } | Self::Silent => false,
+            Self::Capture { .. } => false,
         }
     }
 
@@ -97,7 +95,6 @@ impl Source {
                     *at = (*at + 1) % frames.len();
                 }
             }
-            Self::Silent => {}
         }
         Ok(received)
     }

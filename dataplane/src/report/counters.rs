@@ -67,8 +67,6 @@ impl Passage {
 /// How many of everything a process has.
 #[derive(Clone, Copy, Debug)]
 pub struct Shape {
-    /// Cores.
-    pub cores: usize,
     /// I/O roles.
     pub io: usize,
     /// Ports.

@@ -7,4 +7,7 @@ mod summary;
 mod text;
 
 pub use counters::{Counter, CoreCounters, Shape, Traffic};
-pub use summary::{ClassReport, FunctionReport, Latency, MemoryReport, MbufReport, PortReport, Report, RunFacts};
+pub use summary::{
+    AlertReport, ClassReport, FunctionReport, Latency, MbufReport, MemoryReport, PortReport, Report, RunFacts, SaReport,
+    TrafficReport,
+};
