@@ -5,6 +5,7 @@ mod core;
 mod error;
 mod memory;
 mod placement;
+mod reporter;
 mod start;
 mod status;
 mod wire;
@@ -16,5 +17,6 @@ const ROW_DEPTH: u16 = 4;
 
 pub use error::EngineError;
 pub use placement::{CorePlan, Demand, Placement, RolePlan, place};
+pub use reporter::Reporter;
 pub use start::{Engine, GpuChoice, Options};
 pub use status::{Outcome, StopReason};

@@ -19,15 +19,15 @@ use hummingbird_gpu::{
 };
 
 use super::{
-    Demand, EngineError, Outcome, Placement, ROW_DEPTH, ROW_ITEMS, StopReason,
+    Demand, EngineError, Outcome, Placement, ROW_DEPTH, ROW_ITEMS, Reporter, StopReason,
     core::{Core, Orders},
     memory, place, wire,
 };
 use crate::{
     packet::Pool,
     ports::{self, Binding, OpenPort, PortArgument},
-    report::{CoreCounters, Report, RunFacts, SaReport, Shape, alerts},
-    tables::{Builder, LiveTables},
+    report::{CoreCounters, Shape, alerts},
+    tables::Builder,
 };
 
 /// How often the main thread looks at what the cores report.
@@ -83,12 +83,9 @@ pub struct Engine {
     threads: Vec<thread::JoinHandle<Core>>,
     launcher: Option<Launcher>,
     log: Option<alerts::AlertLog>,
-    live: Arc<LiveTables>,
     devices: Vec<dpdk::Port>,
     pool: Pool,
-    accelerator: Option<Arc<dyn Accelerator>>,
-    shared: Arc<SharedRegion>,
-    states: SaStates,
+    reporter: Arc<Reporter>,
     watch: Watch,
 }
 
@@ -138,10 +135,10 @@ impl Engine {
         let macs: Vec<_> = open.iter().map(|port| port.mac).collect();
         let has_captures = open.iter().any(|port| port.source.is_finite());
 
-        let states = match &options.state {
+        let states = Arc::new(match &options.state {
             Some(dir) => SaStates::open(dir)?,
             None => SaStates::volatile(),
-        };
+        });
         let manager = ipsec_mb::Manager::new()?;
         let builder = Builder {
             eal: &eal,
@@ -191,13 +188,15 @@ impl Engine {
             drain: Arc::default(),
         };
         let threads = watch.spawn(cores, &eal, options.cpus.as_deref())?;
-        Ok(Self { threads, launcher, log, live, devices, pool, accelerator, shared, states, watch })
+        let reporter =
+            Arc::new(Reporter { live, counters: Arc::clone(&watch.counters), states, accelerator, shared });
+        Ok(Self { threads, launcher, log, devices, pool, reporter, watch })
     }
 
-    /// What happened so far.
+    /// Reports from the chain, while it runs and after.
     #[must_use]
-    pub fn report(&self) -> Report {
-        Report::new(&self.live.tables, &self.watch.counters, self.facts())
+    pub fn reporter(&self) -> Arc<Reporter> {
+        Arc::clone(&self.reporter)
     }
 
     /// Set to end the run with a drain.
@@ -207,9 +206,9 @@ impl Engine {
     }
 
     /// Runs until every capture is through, `duration` is over, `signal` is
-    /// set, or a core fails; `look` is called now and then. Then drains, stops
-    /// and reports.
-    pub fn run(self, duration: Option<Duration>, signal: &AtomicBool, mut look: impl FnMut(&Self)) -> Outcome {
+    /// set, a drain is asked for or a core fails. Then drains, stops and
+    /// reports. `servers` are dropped once the last packet has left.
+    pub fn run<S>(self, duration: Option<Duration>, signal: &AtomicBool, servers: S) -> Outcome {
         let deadline = duration.map(|duration| Instant::now() + duration);
         let reason = loop {
             if self.watch.has_failed() {
@@ -227,14 +226,13 @@ impl Engine {
             if self.watch.captures_are_through() {
                 break Ok(StopReason::CapturesDone);
             }
-            look(&self);
             thread::sleep(WATCH);
         };
-        self.stop(reason)
+        self.stop(reason, servers)
     }
 
     /// Stops in order: no more admission, drain, cores, kernel, leftovers.
-    fn stop(mut self, reason: Result<StopReason, EngineError>) -> Outcome {
+    fn stop<S>(mut self, reason: Result<StopReason, EngineError>, servers: S) -> Outcome {
         self.watch.drain();
         self.watch.orders.stop.store(true, Ordering::Release);
         let mut cores = Vec::with_capacity(self.threads.len());
@@ -261,51 +259,17 @@ impl Engine {
         {
             self.watch.fail(EngineError::Alerts(error));
         }
-        let mut report = self.report();
+        drop(servers);
+        let mut report = self.reporter.report();
         self.devices.clear();
         report.mbufs.leaked = u64::from(self.pool.in_use());
         let error = self.watch.error.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let closed = self.states.close().map_err(EngineError::from);
+        let closed = close(self.reporter).map_err(EngineError::from);
         let reason = match error {
             Some(error) => Err(error),
             None => closed.and(reason),
         };
         Outcome { report, reason }
-    }
-
-    fn facts(&self) -> RunFacts {
-        let security_associations: Vec<_> = self
-            .states
-            .outbound_sas()
-            .iter()
-            .map(|sa| {
-                let used = sa.number_use();
-                SaReport {
-                    identity: sa.identity().to_string(),
-                    last: used.last,
-                    limit: used.limit,
-                    nearly_exhausted: used.is_nearly_exhausted(),
-                }
-            })
-            .collect();
-        let mut warnings: Vec<_> = security_associations
-            .iter()
-            .filter(|sa| sa.nearly_exhausted)
-            .map(|sa| format!("{} has used 75 % of its sequence numbers: give it new keys", sa.identity))
-            .collect();
-        warnings.extend(self.states.problem());
-        let table_bytes = self.accelerator.as_ref().map_or(0, |accelerator| {
-            let (free, total) = accelerator.table_usage();
-            u64::from(total - free)
-        });
-        RunFacts {
-            device: self.accelerator.as_ref().map_or("none".into(), |accelerator| accelerator.description().into()),
-            sa_state: self.states.persistence().as_str(),
-            packet_bytes: self.shared.len() as u64,
-            table_bytes,
-            security_associations,
-            warnings,
-        }
     }
 }
 
@@ -361,6 +325,16 @@ impl Watch {
         }
         Ok(threads)
     }
+}
+
+/// Makes SA state durable up to its last number, once nothing uses it any more.
+fn close(reporter: Arc<Reporter>) -> Result<(), hummingbird_esp::StateError> {
+    let states = Arc::into_inner(reporter).and_then(|reporter| {
+        let Reporter { states, live, .. } = reporter;
+        drop(live);
+        Arc::into_inner(states)
+    });
+    states.map_or(Ok(()), SaStates::close)
 }
 
 /// Pins the calling thread and makes it an lcore.

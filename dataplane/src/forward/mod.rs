@@ -14,7 +14,7 @@ mod forwarder;
 mod ring;
 
 pub use credit::Credit;
-pub use decide::{Decision, Verdict, decide};
+pub use decide::{Decision, Verdict, decide, opposite};
 pub use forwarder::{Forwarder, Wiring};
 pub use ring::mesh;
 

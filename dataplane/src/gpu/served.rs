@@ -3,7 +3,8 @@
 
 use std::collections::VecDeque;
 
-use hummingbird_gpu::{LaunchError, RowNumber, RowQueue, SharedRegion};
+use hummingbird_crds::{DropReason, tables::NfId};
+use hummingbird_gpu::{RowNumber, RowQueue, SharedRegion};
 use hummingbird_kernels::layout::Descriptor;
 
 use crate::{
@@ -13,7 +14,6 @@ use crate::{
     report::alerts::AlertSender,
     tables::LiveTables,
 };
-use hummingbird_crds::tables::NfId;
 
 /// A row on its way: which of the syncer's queues it went to, and what is in it.
 struct Row {
@@ -162,7 +162,7 @@ impl Served {
                     let address = packet.data_address() + work.start;
                     let Some(data) = region.offset_of(address as *const u8) else {
                         forwarder.counters.outside.add(1);
-                        refuse(forwarder, &tables, packet, meta.nf, Verdict::Drop(crate::DropReason::NoHeadroom));
+                        refuse(forwarder, &tables, packet, meta.nf, Verdict::Drop(DropReason::NoHeadroom));
                         continue;
                     };
                     let descriptor = Descriptor { table: work.table, data, len: work.len, ..Descriptor::default() };
@@ -200,6 +200,3 @@ impl Served {
 fn refuse(forwarder: &mut Forwarder, tables: &LiveTables, packet: Packet, nf: NfId, verdict: Verdict) {
     forwarder.pass_on(tables, packet, nf, verdict);
 }
-
-/// Why a CPUSyncer cannot go on.
-pub type SyncerError = LaunchError;

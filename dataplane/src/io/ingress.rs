@@ -2,7 +2,7 @@
 
 use hummingbird_crds::{
     DropReason,
-    tables::{ClassId, NonIpv4, PortId, Tables},
+    tables::{ClassId, NonIpv4, PortId, Tables, has_ports},
 };
 use hummingbird_packet::{ETHERNET_HEADER, Frame, Malformed, Protocol, parse};
 
@@ -39,7 +39,7 @@ pub fn ingress(tables: &Tables, port: PortId, frame: &[u8]) -> Ingress {
             Ingress::Drop(DropReason::FrameTooLong)
         }
         Ok(Frame::Ipv4(header)) => {
-            let has_ports = header.has_ports();
+            let has_ports = has_ports(&header);
             match tables.classifier.classify(port, &header.tuple, has_ports) {
                 None => Ingress::Drop(DropReason::Unclassified),
                 Some(class) if header.tuple.protocol == Protocol::ESP && !header.fragment.is_fragment() => {

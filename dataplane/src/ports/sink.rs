@@ -15,7 +15,7 @@ pub enum Sink {
     /// A DPDK device's transmit queue, with what it has not taken yet.
     Device {
         /// The queue.
-        queue: TxQueue,
+        queue: TxQueue<PacketMeta>,
         /// Packets offered to it, in order.
         offered: Burst,
         /// TSC when it last took one.

@@ -107,11 +107,8 @@ fn load(pool: &Pool, frame: &[u8], burst: &mut Burst, received: &mut Received) {
         mbuf.append(frame.len())?.copy_from_slice(frame);
         Some(mbuf)
     });
-    match loaded {
-        Some(packet) if burst.push(packet).is_ok() => {}
-        _ => {
-            received.oversize_packets += 1;
-            received.oversize_bytes += frame.len() as u64;
-        }
+    if loaded.is_none_or(|packet| burst.push(packet).is_err()) {
+        received.oversize_packets += 1;
+        received.oversize_bytes += frame.len() as u64;
     }
 }

@@ -1,11 +1,13 @@
 //! Encrypt: from a packet to its ESP packet.
 
 use arrayvec::ArrayVec;
-use hummingbird_crds::{DropReason, tables::SecurityAssociation};
+use hummingbird_crds::{
+    DropReason,
+    tables::{SecurityAssociation, has_ports},
+};
 use hummingbird_esp::{CtrIv, Direction, EspJob, IvError, IvSource, OutboundSa, SaStates, encapsulate};
 use hummingbird_gpu::Accelerator;
 use hummingbird_kernels::layout::{DONE, KernelId, Outcome};
-use hummingbird_packet::Protocol;
 use ipsec_mb::{Job, Manager};
 
 use super::{
@@ -56,8 +58,7 @@ impl EncryptData {
     /// No SA's selector takes the packet.
     pub fn select(&self, packet: &mut Packet) -> Result<(), DropReason> {
         let header = header_of(packet)?;
-        let has_ports = matches!(header.tuple.protocol, Protocol::TCP | Protocol::UDP)
-            && !header.fragment.is_fragment();
+        let has_ports = has_ports(&header);
         let index = self
             .sas
             .iter()

@@ -44,7 +44,7 @@ fn reason(drop: EspDrop) -> DropReason {
         EspDrop::Dummy => DropReason::EspDummy,
         EspDrop::BadNextHeader => DropReason::BadNextHeader,
         EspDrop::BadInner => DropReason::BadInner,
-        EspDrop::Ecn => DropReason::EcnMismatch,
+        EspDrop::Ecn => DropReason::EcnCongestionLost,
         EspDrop::SelectorMismatch => DropReason::SaSelectorMismatch,
     }
 }

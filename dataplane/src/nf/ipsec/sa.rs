@@ -5,7 +5,7 @@ use std::sync::Arc;
 use hummingbird_crds::tables::{EspMode, Match, SaKeys, SecurityAssociation};
 use hummingbird_esp::{Direction, Mode, Sa, SaIdentity};
 use hummingbird_gpu::{Accelerator, TableMemoryFull, TableRef};
-use hummingbird_kernels::sa::SaRecord;
+use hummingbird_kernels::layout::SaRecord;
 
 /// Why an SA cannot be made ready.
 #[derive(Debug, thiserror::Error)]
