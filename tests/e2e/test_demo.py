@@ -151,7 +151,7 @@ def test_esp_leaves_in_sequence_with_ivs_of_its_own(done):
 
 
 def test_the_forgeries_are_counted_each_under_its_reason(done):
-    for reason in ("esp_bad_icv", "esp_replayed", "esp_unknown_spi", "sa_selector_mismatch", "mtu_exceeded"):
+    for reason in ("bad_icv", "replayed", "unknown_spi", "sa_selector_mismatch", "mtu_exceeded"):
         assert done.drops.get(reason) == 1, done.drops
 
 
