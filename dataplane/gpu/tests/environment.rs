@@ -57,8 +57,7 @@ fn pocl_gets_a_thread_a_workgroup_and_a_spare() {
         worker_cores: vec![first_core()],
     };
     let _accelerator = OpenClAccelerator::open(&settings).unwrap();
-    let workers: Vec<_> = tasks().difference(&before).map(|task| cores_of(task)).collect();
-    assert!(workers.len() >= 4, "{workers:?}");
+    assert!(tasks().difference(&before).count() >= 4);
     let pocl = devices(POCL_CAPACITY).unwrap();
     assert!(pocl.iter().any(|device| device.compute_units == 4), "{pocl:?}");
 }
@@ -68,7 +67,6 @@ fn its_threads_stay_on_their_cores() {
     let first = first_core().to_string();
     let placed = tasks().iter().filter(|task| **task != own && cores_of(task) == first).count();
     assert!(placed >= 4, "all of PoCL's workers");
-    assert_ne!(thread::available_parallelism().map_or(1, usize::from), 0);
 }
 
 fn tasks() -> BTreeSet<String> {

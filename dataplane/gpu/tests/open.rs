@@ -1,16 +1,21 @@
 //! Opening the OpenCL back end: what it reports and what it refuses.
 
-mod common;
+mod common {
+    pub mod device;
+    pub mod xor;
+}
 
-use common::{XOR, device, settings};
+use common::{
+    device::{device, settings},
+    xor::XOR,
+};
 use hummingbird_gpu::{
-    Accelerator, Capabilities, Geometry, HUGE_PAGE, Launcher,
+    Accelerator, Capabilities, Geometry, HUGE_PAGE,
     opencl::{
         DeviceChoice, DeviceType, EnvironmentError, OpenClAccelerator, OpenError, POCL_CAPACITY, Program,
         Settings, devices, prepare_pocl,
     },
 };
-use std::sync::Arc;
 
 const THREADS: u32 = 2;
 
@@ -106,19 +111,4 @@ fn pocl_cannot_be_prepared_once_threads_run_or_opencl_is_used() {
     let _device = device(THREADS);
     devices(POCL_CAPACITY).unwrap();
     assert!(matches!(prepare_pocl(3), Err(EnvironmentError::OpenClUsed)));
-}
-
-/// The product's kernels build and start.
-#[test]
-fn the_real_kernels_start() {
-    let _device = device(THREADS);
-    let program = Program {
-        source: hummingbird_kernels::program_source(),
-        kernel: hummingbird_kernels::KERNEL_NAME,
-        options: hummingbird_kernels::BUILD_OPTIONS,
-    };
-    let accelerator: Arc<dyn Accelerator> =
-        Arc::new(OpenClAccelerator::open(&Settings { program, ..shape() }).unwrap());
-    let (launcher, _) = Launcher::start(accelerator, Default::default()).unwrap();
-    launcher.stop().unwrap();
 }

@@ -1,9 +1,17 @@
 //! PoCL with fewer threads than workgroups. The number of threads is the
 //! process's, so this is a test binary of its own.
 
-mod common;
+mod common {
+    pub mod device;
+    pub mod random;
+    pub mod syncer;
+    pub mod xor;
+}
 
-use common::{device, open, syncers};
+use common::{
+    device::device,
+    syncer::{open, syncers},
+};
 use hummingbird_gpu::{Accelerator, LaunchSettings, Launcher, StartError};
 use std::{sync::Arc, time::Duration};
 
