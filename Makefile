@@ -42,6 +42,10 @@ crds: ## Write the generated CRD YAML anew
 examples: ## Put the example rules into the example bundles anew
 	scripts/bundle-examples
 
+.PHONY: readme
+readme: build ## Put what the demo prints into the README anew
+	@scripts/readme-demo.sh $(BINARY)
+
 .PHONY: deny
 deny: ## Licences, sources, duplicate crates and, where reachable, advisories
 	scripts/deny.sh
