@@ -3,6 +3,7 @@
 
 use std::fmt;
 
+use hummingbird_esp::EspDrop;
 use hummingbird_packet::Malformed;
 use serde::{Serialize, Serializer};
 
@@ -63,6 +64,8 @@ drop_reasons! {
     TransportFragment = "transport_fragment",
     /// The SA's sequence numbers are used up (RFC 4303, section 3.3.3).
     SequenceExhausted = "sequence_exhausted",
+    /// The SA's state is not durable this far (Encrypt: the number; Decrypt: the mark).
+    StateUnavailable = "state_unavailable",
     /// The buffer has no room for the headers or the trailer of ESP.
     NoHeadroom = "no_headroom",
     // Decrypt.
@@ -82,10 +85,14 @@ drop_reasons! {
     ReplayTooOld = "replay_too_old",
     /// The padding is not 1, 2, 3, … (RFC 4303, section 2.4), or longer than the packet.
     BadPadding = "bad_padding",
+    /// A dummy packet (RFC 4303, section 2.6), which a peer sends to hide its traffic.
+    EspDummy = "esp_dummy",
     /// The next header is none that the SA's mode can carry.
     BadNextHeader = "bad_next_header",
     /// The inner packet is no sound IPv4.
     BadInner = "bad_inner",
+    /// Congestion was marked on a packet that cannot carry the mark (RFC 6040, section 4.2).
+    EcnCongestionLost = "ecn_congestion_lost",
     /// The inner packet is outside the SA's selector (RFC 4301, section 5.2).
     SaSelectorMismatch = "sa_selector_mismatch",
     // NIDS, Router and the way out.
@@ -145,11 +152,42 @@ impl From<Malformed> for DropReason {
     }
 }
 
+impl From<EspDrop> for DropReason {
+    fn from(drop: EspDrop) -> Self {
+        match drop {
+            EspDrop::SequenceExhausted => Self::SequenceExhausted,
+            EspDrop::StateUnavailable => Self::StateUnavailable,
+            EspDrop::TransportFragment => Self::TransportFragment,
+            EspDrop::TooLong => Self::MtuExceeded,
+            EspDrop::NoRoom => Self::NoHeadroom,
+            EspDrop::EspFragment => Self::EspFragment,
+            EspDrop::EspMalformed => Self::EspTooShort,
+            EspDrop::TunnelSource => Self::TunnelSourceMismatch,
+            EspDrop::Replayed => Self::Replayed,
+            EspDrop::ReplayTooOld => Self::ReplayTooOld,
+            EspDrop::BadIcv => Self::BadIcv,
+            EspDrop::BadPadding => Self::BadPadding,
+            EspDrop::Dummy => Self::EspDummy,
+            EspDrop::BadNextHeader => Self::BadNextHeader,
+            EspDrop::BadInner => Self::BadInner,
+            EspDrop::Ecn => Self::EcnCongestionLost,
+            EspDrop::SelectorMismatch => Self::SaSelectorMismatch,
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::collections::HashSet;
 
     use super::*;
+
+    #[test]
+    fn esp_counts_under_the_same_names() {
+        for drop in EspDrop::ALL {
+            assert_eq!(DropReason::from(drop).as_str(), drop.reason());
+        }
+    }
 
     #[test]
     fn numbers_and_names_are_one_to_one() {
