@@ -1,5 +1,26 @@
-//! The NfChain API: types, validation and compilation of a bundle into tables.
-
+#![doc = include_str!("../README.md")]
 #![forbid(unsafe_code)]
 
+pub mod api;
+pub mod bundle;
+mod compile;
+mod drop_reason;
+pub mod explain;
 pub mod tables;
+pub mod view;
+pub mod violation;
+
+pub use bundle::Bundle;
+pub use compile::{Capacity, Compiled, compile, validate};
+pub use drop_reason::DropReason;
+pub use explain::Explainer;
+pub use violation::{Report, Violation};
+
+/// The CustomResourceDefinition of NfChain, as YAML.
+///
+/// # Errors
+/// The schema cannot be written as YAML.
+pub fn crd_yaml() -> Result<String, serde_yaml::Error> {
+    use kube::CustomResourceExt;
+    serde_yaml::to_string(&api::NfChain::crd())
+}

@@ -75,10 +75,11 @@ def test_forged_and_broken_esp_is_dropped_each_for_its_reason(tmp_path, gpu):
     result = run(tmp_path, documents, {"lan": [], "wan": good + bad}, gpu=gpu)
     assert [f.number_of(frame) for frame in result.out["lan"]] == list(range(40))
     assert sum(result.drops.values()) == len(bad)
-    assert result.drops["esp_bad_icv"] == 2
-    assert result.drops["esp_replayed"] == 2
+    assert result.drops["bad_icv"] == 2
+    assert result.drops["replayed"] == 2
     assert result.drops["sa_selector_mismatch"] == 1
-    assert result.drops["esp_unknown_spi"] >= 2
+    assert result.drops["tunnel_source_mismatch"] == 1
+    assert result.drops["unknown_spi"] == 2
 
 
 @GPU
@@ -96,7 +97,7 @@ def test_bad_padding_is_dropped_after_a_right_icv(tmp_path, gpu):
     frames.append(f.esp_frame(sa, packet, 3))
     result = run(tmp_path, opening(), {"lan": [], "wan": frames}, gpu=gpu)
     assert len(result.out["lan"]) == 1
-    assert list(result.drops.values()) == [2], result.drops
+    assert result.drops == {"bad_padding": 2}
 
 
 def sealed_text(sa, text, seq):
@@ -183,7 +184,7 @@ def test_the_first_sa_whose_selector_matches_is_used(tmp_path):
     sent = [f.tcp(b"x"), f.udp(), f.udp(dst="10.9.0.1"), f.udp(src="10.8.0.1", dst="10.9.0.1")]
     result = run(tmp_path, documents, {"lan": sent, "wan": []})
     assert [f.ip_of(frame)[ESP].spi for frame in result.out["wan"]] == [5001, 5002, 5003]
-    assert list(result.drops.values()) == [1]
+    assert result.drops == {"no_sa": 1}
 
 
 @GPU
@@ -247,4 +248,4 @@ def test_a_replay_is_refused_after_a_restart_with_a_state_folder(tmp_path):
         results.append(run(folder, opening(), {"lan": [], "wan": arriving}, args=["--state", state]))
     assert len(results[0].out["lan"]) == 20
     assert results[1].out["lan"] == []
-    assert sum(results[1].drops.values()) == 20
+    assert set(results[1].drops) <= {"replayed", "replay_too_old"} and sum(results[1].drops.values()) == 20

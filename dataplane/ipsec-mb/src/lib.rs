@@ -1,1 +1,10 @@
-//! Safe wrapper of intel-ipsec-mb for AES-128-CBC with HMAC-SHA1-96.
+#![doc = include_str!("../README.md")]
+
+mod job;
+mod key;
+mod manager;
+mod sys;
+
+pub use job::{HEADER, ICV, IV, Job, LengthError, OVERHEAD, Verdict};
+pub use key::Key;
+pub use manager::{BURST, Manager, NewManagerError};
