@@ -36,11 +36,15 @@ docs: ## The crates' documentation, warnings denied
 
 .PHONY: crds
 crds: ## Write the generated CRD YAML anew
-	cargo run --release --locked -p hummingbird-crds --bin crdgen
+	cargo run --release --locked -q -p hummingbird-crds --bin crdgen >$(TARGET)/nfchain.yaml && mv $(TARGET)/nfchain.yaml crds/nfchain.yaml
 
 .PHONY: examples
 examples: ## Put the example rules into the example bundles anew
 	scripts/bundle-examples
+
+.PHONY: readme
+readme: build ## Put what the demo prints into the README anew
+	@scripts/readme-demo.sh $(BINARY)
 
 .PHONY: deny
 deny: ## Licences, sources, duplicate crates and, where reachable, advisories

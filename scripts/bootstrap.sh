@@ -20,6 +20,7 @@ build pkg-config           finds DPDK and its flags
 build libdpdk-dev          DPDK 22.11: headers, libraries, drivers
 build libipsec-mb-dev      multi-buffer AES and SHA-1 for ESP on the CPU
 build libclang-14-dev      reads DPDK's headers for the bindings
+build clang-14             that library's own headers, and where they are
 build ca-certificates      lets cargo fetch crates over TLS
 build git                  lets cargo and the scripts read the checkout
 run   pocl-opencl-icd      PoCL: an OpenCL device on any CPU
@@ -31,7 +32,6 @@ test  python3-cryptography lets Scapy encrypt and decrypt
 test  python3-yaml         reads manifests in tests
 test  tshark               judge: dissects, decrypts and verifies captures
 test  iproute2             makes the veth pair of the live-port tests
-test  suricata             judge: the same rules on the same capture
 test  clang-15             static checks of the kernels
 test  llvm-spirv-15        the kernels as SPIR-V
 test  spirv-tools          validates that SPIR-V
@@ -48,8 +48,6 @@ is_installed() {
 as_root() {
   if [ "$(id -u)" = 0 ]; then
     "$@"
-  elif [ -t 0 ]; then
-    sudo "$@"
   else
     sudo -n "$@"
   fi
@@ -59,49 +57,26 @@ apt_get() {
   as_root env DEBIAN_FRONTEND=noninteractive apt-get -q -o DPkg::Lock::Timeout=600 -o Acquire::Retries=3 "$@"
 }
 
-has_candidate() {
-  apt-cache policy "$1" | grep -q '^  Candidate: [^(]'
-}
-
-# Suricata left Debian 12's main archive and lives in its backports: adds that
-# suite of the mirror in use. Backports never replace what is installed.
-add_backports() {
-  local uri list=/etc/apt/sources.list.d/hummingbird-backports.sources
-  uri=$(apt-get indextargets --format '$(REPO_URI)' 'Codename: bookworm' 'Component: main' 'Created-By: Packages' | head -n 1)
-  [ -n "$uri" ] || die "suricata is in Debian 12's backports, and no Debian mirror is set up that they could come from"
-  say "adding the bookworm-backports suite of $uri ($list), for suricata"
-  printf 'Types: deb\nURIs: %s\nSuites: bookworm-backports\nComponents: main\nSigned-By: /usr/share/keyrings/debian-archive-keyring.gpg\n' "$uri" |
-    as_root tee "$list" >/dev/null
-}
-
 install_packages() {
-  local groups=" $* " group package reason missing=() backported=() log=target/bootstrap.log
+  local groups=" $* " group package reason missing=() log=target/bootstrap.log
   while read -r group package reason; do
     [[ $groups == *" $group "* ]] || continue
     is_installed "$package" && continue
-    if [ "$package" = suricata ]; then backported+=("$package"); else missing+=("$package"); fi
+    missing+=("$package")
     printf '    %-20s %s\n' "$package" "$reason"
   done < <(packages)
-  if ((${#missing[@]} + ${#backported[@]} == 0)); then
+  if ((${#missing[@]} == 0)); then
     say "system packages ($*): all there"
     return
   fi
   [ "$(id -u)" = 0 ] || command -v sudo >/dev/null ||
-    die "these packages are missing, and this is neither root nor is sudo here: ${missing[*]} ${backported[*]}"
-  say "installing $((${#missing[@]} + ${#backported[@]})) packages and what they depend on (log: $log)"
+    die "these packages are missing, and this is neither root nor is sudo here: ${missing[*]}"
+  # Asks for a password here, once, where there is somebody to ask.
+  [ "$(id -u)" = 0 ] || [ ! -t 0 ] || sudo -v
+  say "installing ${#missing[@]} packages and what they depend on (log: $log)"
   with_progress "package lists" "$log.update" apt_get update
-  if ((${#backported[@]})) && ! has_candidate suricata; then
-    add_backports
-    with_progress "package lists" "$log.update" apt_get update
-  fi
-  if ((${#missing[@]})); then
-    with_progress "packages" "$log" apt_get install -y --no-install-recommends "${missing[@]}"
-  fi
-  if ((${#backported[@]})); then
-    with_progress "packages of backports" "$log.backports" \
-      apt_get install -y --no-install-recommends -t bookworm-backports "${backported[@]}"
-  fi
-  for package in "${missing[@]}" "${backported[@]}"; do
+  with_progress "packages" "$log" apt_get install -y --no-install-recommends "${missing[@]}"
+  for package in "${missing[@]}"; do
     is_installed "$package" || die "apt-get said yes, but $package is not installed; see $log"
   done
 }

@@ -18,6 +18,8 @@ with_progress() {
   mkdir -p "$(dirname "$log")"
   "$@" >"$log" 2>&1 </dev/null &
   pid=$!
+  # A job in the background of a script does not hear Ctrl-C by itself.
+  trap 'kill "$pid" 2>/dev/null; exit 130' INT TERM
   while kill -0 "$pid" 2>/dev/null; do
     sleep 0.2
     if ((SECONDS - start >= next)); then
@@ -26,6 +28,7 @@ with_progress() {
     fi
   done
   wait "$pid" || rc=$?
+  trap - INT TERM
   if ((rc != 0)); then
     printf '    %s: failed after %d s (exit %d); the end of %s:\n' "$label" $((SECONDS - start)) "$rc" "$log" >&2
     tail -n 60 "$log" | sed 's/^/    | /' >&2

@@ -3,6 +3,7 @@
 
 use std::fmt;
 
+use hummingbird_esp::EspDrop;
 use hummingbird_packet::Malformed;
 use serde::{Serialize, Serializer};
 
@@ -151,11 +152,42 @@ impl From<Malformed> for DropReason {
     }
 }
 
+impl From<EspDrop> for DropReason {
+    fn from(drop: EspDrop) -> Self {
+        match drop {
+            EspDrop::SequenceExhausted => Self::SequenceExhausted,
+            EspDrop::StateUnavailable => Self::StateUnavailable,
+            EspDrop::TransportFragment => Self::TransportFragment,
+            EspDrop::TooLong => Self::MtuExceeded,
+            EspDrop::NoRoom => Self::NoHeadroom,
+            EspDrop::EspFragment => Self::EspFragment,
+            EspDrop::EspMalformed => Self::EspTooShort,
+            EspDrop::TunnelSource => Self::TunnelSourceMismatch,
+            EspDrop::Replayed => Self::Replayed,
+            EspDrop::ReplayTooOld => Self::ReplayTooOld,
+            EspDrop::BadIcv => Self::BadIcv,
+            EspDrop::BadPadding => Self::BadPadding,
+            EspDrop::Dummy => Self::EspDummy,
+            EspDrop::BadNextHeader => Self::BadNextHeader,
+            EspDrop::BadInner => Self::BadInner,
+            EspDrop::Ecn => Self::EcnCongestionLost,
+            EspDrop::SelectorMismatch => Self::SaSelectorMismatch,
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::collections::HashSet;
 
     use super::*;
+
+    #[test]
+    fn esp_counts_under_the_same_names() {
+        for drop in EspDrop::ALL {
+            assert_eq!(DropReason::from(drop).as_str(), drop.reason());
+        }
+    }
 
     #[test]
     fn numbers_and_names_are_one_to_one() {

@@ -5,12 +5,15 @@ pub mod api;
 pub mod bundle;
 mod compile;
 mod drop_reason;
+pub mod explain;
 pub mod tables;
+pub mod view;
 pub mod violation;
 
 pub use bundle::Bundle;
 pub use compile::{Capacity, Compiled, compile, validate};
 pub use drop_reason::DropReason;
+pub use explain::Explainer;
 pub use violation::{Report, Violation};
 
 /// The CustomResourceDefinition of NfChain, as YAML.

@@ -6,7 +6,7 @@
 
 use std::{net::Ipv4Addr, sync::Arc};
 
-use hummingbird_packet::{FiveTuple, Prefix, Protocol};
+use hummingbird_packet::{FiveTuple, Ipv4Header, Prefix, Protocol};
 use hummingbird_rules::RuleSet;
 
 /// A generation number: 1 for the first table set of a process, then one
@@ -79,6 +79,15 @@ pub struct Port {
     pub binding: PortBinding,
     /// Largest IPv4 packet that it carries, bytes (Ethernet header apart).
     pub mtu: u16,
+}
+
+impl Port {
+    /// Longest frame that the port takes in, bytes: an Ethernet header, one
+    /// VLAN tag and the MTU.
+    #[must_use]
+    pub const fn max_frame(&self) -> usize {
+        self.mtu as usize + 18
+    }
 }
 
 /// What the manifest says a port is.
@@ -249,6 +258,13 @@ impl PortRange {
     pub const fn contains(&self, port: u16) -> bool {
         self.first <= port && port <= self.last
     }
+}
+
+/// Whether a packet has layer-4 ports that a [`Match`] may look at: TCP and
+/// UDP, fragments apart.
+#[must_use]
+pub fn has_ports(header: &Ipv4Header) -> bool {
+    matches!(header.tuple.protocol, Protocol::TCP | Protocol::UDP) && !header.fragment.is_fragment()
 }
 
 impl Match {

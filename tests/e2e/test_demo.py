@@ -1,6 +1,7 @@
 """The chain and the captures of `make demo`, on the CPU and on PoCL."""
 
 import json
+import runpy
 from collections import Counter
 
 import bundle
@@ -96,6 +97,10 @@ def test_alerts_say_what_matched_where(done):
         assert alert["sid"] > 0 and alert["msg"] and alert["time"]
         assert alert["class"] in ("outbound", "inbound")
     assert {alert["class"] for alert in done.alerts} == {"outbound", "inbound"}
+    captures = runpy.run_path(str(EXAMPLES / "demo" / "make-captures.py"))
+    sids = [sid for *_packet, sids in captures["HOSTILE"] for sid in sids]
+    inbound = captures["HOSTILE"][0][3]
+    assert Counter(alert["sid"] for alert in done.alerts) == Counter(sids + inbound)
 
 
 def test_what_matched_goes_to_quarantine_and_nowhere_else(done):

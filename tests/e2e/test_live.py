@@ -156,7 +156,7 @@ def inside(tmp_path, *case):
 
 @pytest.mark.parametrize("binding", ["af_packet", "af_xdp"])
 def test_packets_cross_a_veth_pair(tmp_path, binding):
-    refusal = kernel_refuses("ip", "link", "add", "a", "type", "veth", "peer", "name", "b")
+    refusal = kernel_refuses("ip", "link", "add", "probe0", "type", "veth", "peer", "name", "probe1")
     if refusal:
         pytest.skip(f"no veth pair in a namespace: {refusal}")
     if binding == "af_xdp" and os.geteuid() != 0:
@@ -165,7 +165,7 @@ def test_packets_cross_a_veth_pair(tmp_path, binding):
 
 
 def test_packets_cross_tap_devices(tmp_path):
-    refusal = kernel_refuses("ip", "tuntap", "add", "t0", "mode", "tap")
+    refusal = kernel_refuses("ip", "tuntap", "add", "probe0", "mode", "tap")
     if refusal:
         pytest.skip(f"no tap device in a namespace: {refusal}")
     inside(tmp_path, "tap")

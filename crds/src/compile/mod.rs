@@ -13,6 +13,8 @@ mod ports;
 mod routes;
 mod transitions;
 
+use hummingbird_rules::LoadReport;
+
 use crate::{
     api::NfChainSpec,
     bundle::Bundle,
@@ -36,7 +38,7 @@ pub struct Compiled {
     /// What is allowed and probably not meant, and notes on what was ignored.
     pub warnings: Vec<Violation>,
     /// By NIDS function: what became of its rules.
-    pub rule_reports: Vec<(String, ())>,
+    pub rule_reports: Vec<(String, LoadReport)>,
     /// SHA-256 in hex over the chain's name and spec and the data that it
     /// names: equal for equal bundles, whatever else is in the file.
     pub hash: String,
@@ -71,7 +73,7 @@ struct Builder<'a> {
     spec: &'a NfChainSpec,
     names: Names<'a>,
     report: Report,
-    rule_reports: Vec<(String, ())>,
+    rule_reports: Vec<(String, LoadReport)>,
 }
 
 fn build(bundle: &Bundle, generation: Generation, capacity: Capacity) -> (Report, Compiled) {

@@ -46,6 +46,7 @@ impl Prefix {
     }
 
     /// The prefix length in bits, 0 to 32.
+    #[expect(clippy::len_without_is_empty, reason = "a length in bits; no prefix is empty")]
     #[must_use]
     pub fn len(&self) -> u8 {
         self.len
