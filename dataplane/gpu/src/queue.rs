@@ -5,7 +5,9 @@ use crate::{
     protocol::{Ring, RowNumber},
     rows::RowMemory,
 };
-use hummingbird_kernels::layout::{Descriptor, KernelId, Outcome, RowHeader, Side};
+use hummingbird_kernels::layout::{
+    Descriptor, KernelId, Outcome, RowHeader, Side, descriptor_offset, outcome_offset, side_offset,
+};
 use std::{mem::offset_of, ptr::NonNull, sync::Arc};
 
 /// The queue of rows of one workgroup. It has exactly one owner, the thread
@@ -251,17 +253,17 @@ impl Row {
     /// # Safety
     /// `item` must be below the row's items; likewise for the two below.
     unsafe fn descriptor(self, item: u16) -> *mut Descriptor {
-        // SAFETY: a row holds `items` descriptors behind its header.
-        unsafe { self.base.as_ptr().add(size_of::<RowHeader>()).cast::<Descriptor>().add(usize::from(item)) }
+        // SAFETY: the layout puts it inside the row.
+        unsafe { self.base.as_ptr().add(descriptor_offset(item.into())).cast() }
     }
 
     unsafe fn side(self, item: u16) -> *mut Side {
-        // SAFETY: a row holds `items` side areas behind its descriptors.
-        unsafe { self.descriptor(0).add(usize::from(self.items)).cast::<Side>().add(usize::from(item)) }
+        // SAFETY: as above.
+        unsafe { self.base.as_ptr().add(side_offset(self.items.into(), item.into())).cast() }
     }
 
     unsafe fn outcome(self, item: u16) -> *const Outcome {
-        // SAFETY: a row holds `items` outcomes behind its side areas.
-        unsafe { self.side(0).add(usize::from(self.items)).cast::<Outcome>().add(usize::from(item)) }
+        // SAFETY: as above.
+        unsafe { self.base.as_ptr().add(outcome_offset(self.items.into(), item.into())).cast() }
     }
 }
