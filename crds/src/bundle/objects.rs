@@ -171,7 +171,8 @@ pub(super) fn texts<'a>(held: &'a Held, namespace: &str, from: &DataFrom) -> Res
             }
         }
         (None, Some(_)) => {
-            let chosen = held.0.iter().filter(|object| object.namespace == namespace && object.is_named_by(from));
+            let chosen =
+                held.0.iter().filter(|object| object.namespace == namespace && object.is_named_by(from));
             let names: BTreeSet<_> = chosen.map(|object| object.name.as_str()).collect();
             for name in names {
                 texts.extend(all_texts(name, held.get("ConfigMap", namespace, name)?)?);

@@ -84,7 +84,10 @@ fn programs_read_it_as_json() {
     assert_eq!(json["steps"][1]["rules"][0]["sid"], 1_000_001);
     assert_eq!(json["outcome"]["destinationMac"], "02:00:00:00:00:66");
     let json = serde_json::to_value(explain(EDGE, LAN, &[])).unwrap();
-    assert_eq!(json["outcome"], serde_json::json!({"outcome": "dropped", "reason": "truncated_ethernet", "function": null}));
+    assert_eq!(
+        json["outcome"],
+        serde_json::json!({"outcome": "dropped", "reason": "truncated_ethernet", "function": null})
+    );
 }
 
 #[test]
@@ -168,7 +171,10 @@ fn the_router_drops_by_route_and_ttl() {
         let old = inbound(ipv4(PEER, HOST, 47, ttl, b"x"));
         dropped(EDGE, WAN, &old, DropReason::TtlExpired, Some("route"));
     }
-    assert!(matches!(explain(EDGE, WAN, &inbound(ipv4(PEER, HOST, 47, 2, b"x"))).outcome, Outcome::Sent { .. }));
+    assert!(matches!(
+        explain(EDGE, WAN, &inbound(ipv4(PEER, HOST, 47, 2, b"x"))).outcome,
+        Outcome::Sent { .. }
+    ));
 }
 
 #[test]
@@ -241,7 +247,11 @@ fn transport_mode_carries_no_fragment() {
 fn what_was_encrypted_can_be_decrypted_in_the_same_path() {
     let text = edit(EDGE, "path: [encrypt, route]", "path: [encrypt, decrypt, route]");
     let text = edit(&text, "spi: 4097", "spi: 4096");
-    let text = edit(&text, "{source: 198.51.100.1, destination: 192.0.2.1}", "{source: 192.0.2.1, destination: 198.51.100.1}");
+    let text = edit(
+        &text,
+        "{source: 198.51.100.1, destination: 192.0.2.1}",
+        "{source: 192.0.2.1, destination: 198.51.100.1}",
+    );
     let text = edit(&text, "selector: {source: 10.2.0.0/16}", "selector: {source: 10.1.0.0/16}");
     let frame = udp(HOST, [10, 1, 0, 7], 4500, b"there and back");
     let explained = explain(&text, LAN, &frame);

@@ -52,7 +52,8 @@ pub fn padded(inner: &[u8]) -> Vec<u8> {
 pub fn esp(spi: u32, text: &[u8], esn: Option<u32>) -> Vec<u8> {
     let iv = [7; 16];
     let cipher = cbc::Encryptor::<aes::Aes128>::new(b"hummingbird-demo".into(), &iv.into());
-    let cipher_text = cipher.encrypt_padded_vec_mut::<NoPadding>(text);
+    let mut cipher_text = text.to_vec();
+    cipher.encrypt_padded_mut::<NoPadding>(&mut cipher_text, text.len()).unwrap();
     let mut packet = [&spi.to_be_bytes()[..], &1u32.to_be_bytes(), &iv, &cipher_text].concat();
     let mut mac = <Hmac<Sha1> as Mac>::new_from_slice(b"hummingbird-icv-demo").unwrap();
     mac.update(&packet);
