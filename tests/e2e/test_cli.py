@@ -234,7 +234,7 @@ def test_explain_tells_what_a_run_then_does(tmp_path):
 def test_devices_lists_pocl_and_says_whether_a_chain_can_run():
     [pocl] = [device for device in output("devices") if "pthread" in json.dumps(device)]
     assert pocl["usable"] is True
-    assert pocl["workgroup_capacity"] == 16
+    assert pocl["workgroupCapacity"] == 16
     assert "pthread" in cli("devices").stdout
 
 
