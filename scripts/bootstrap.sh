@@ -20,6 +20,7 @@ build pkg-config           finds DPDK and its flags
 build libdpdk-dev          DPDK 22.11: headers, libraries, drivers
 build libipsec-mb-dev      multi-buffer AES and SHA-1 for ESP on the CPU
 build libclang-14-dev      reads DPDK's headers for the bindings
+build clang-14             that library's own headers, and where they are
 build ca-certificates      lets cargo fetch crates over TLS
 build git                  lets cargo and the scripts read the checkout
 run   pocl-opencl-icd      PoCL: an OpenCL device on any CPU
@@ -35,8 +36,6 @@ test  clang-15             static checks of the kernels
 test  llvm-spirv-15        the kernels as SPIR-V
 test  spirv-tools          validates that SPIR-V
 test  oclgrind             finds races and stray accesses in the kernels
-test  opencl-headers       headers of the oclgrind host program
-test  ocl-icd-opencl-dev   links the oclgrind host program
 LIST
 }
 

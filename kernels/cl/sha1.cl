@@ -44,22 +44,32 @@ static void hash_start(esp_hash *s, __global const sa_record *sa, uint2 header, 
     s->h[i] = sa->inner[i];
   s->w[0] = header.x; s->w[1] = header.y;
   s->w[2] = iv.x; s->w[3] = iv.y; s->w[4] = iv.z; s->w[5] = iv.w;
+#pragma unroll
+  for (uint i = 6; i < 16; i++)
+    s->w[i] = 0u;
 }
+
+/* Puts c into words i to i + 3 if `here`, without a branch. */
+#define HASH_PUT(i, here) \
+  s->w[i] = select(s->w[i], c.x, (uint)(here)); \
+  s->w[(i) + 1] = select(s->w[(i) + 1], c.y, (uint)(here)); \
+  s->w[(i) + 2] = select(s->w[(i) + 2], c.z, (uint)(here)); \
+  s->w[(i) + 3] = select(s->w[(i) + 3], c.w, (uint)(here))
 
 /* Cipher block number n. */
 static void hash_block(esp_hash *s, uint n, uint4 c)
 {
-  switch (n & 3u) {
-  case 0: s->w[6] = c.x; s->w[7] = c.y; s->w[8] = c.z; s->w[9] = c.w; break;
-  case 1: s->w[10] = c.x; s->w[11] = c.y; s->w[12] = c.z; s->w[13] = c.w; break;
-  case 2:
+  const uint phase = n & 3u;
+  HASH_PUT(6, phase == 0u);
+  HASH_PUT(10, phase == 1u);
+  HASH_PUT(2, phase == 3u);
+  if (phase == 2u) {
     s->w[14] = c.x; s->w[15] = c.y;
     sha1_compress(s->h, s->w);
     s->w[0] = c.z; s->w[1] = c.w;
-    break;
-  default: s->w[2] = c.x; s->w[3] = c.y; s->w[4] = c.z; s->w[5] = c.w; break;
   }
 }
+#undef HASH_PUT
 
 /* After the last of n cipher blocks: the high half of an extended sequence
  * number (RFC 4303, section 2.2.1) if the SA has one, the padding of both

@@ -154,6 +154,30 @@ mod tests {
         assert_eq!(decrypt[0..4], [0x0001_0203, 0x0405_0607, 0x0809_0a0b, 0x0c0d_0e0f]);
     }
 
+    /// One more block, and the last, of a message of `before` bytes so far.
+    fn finish(mut state: [u32; 5], before: usize, message: &[u8]) -> [u32; 5] {
+        let mut block = [0; 64];
+        block[..message.len()].copy_from_slice(message);
+        block[message.len()] = 0x80;
+        block[56..].copy_from_slice(&(8 * (before + message.len()) as u64).to_be_bytes());
+        sha1::compress(&mut state, &[block.into()]);
+        state
+    }
+
+    #[test]
+    fn pad_states_make_the_hmacs_of_cases_1_and_3_of_rfc_2202() {
+        let hmac = |key, message: &[u8]| {
+            let sa = SaRecord::new(&KEY, key, false);
+            let inner: Vec<u8> =
+                finish(sa.inner, 64, message).into_iter().flat_map(u32::to_be_bytes).collect();
+            finish(sa.outer, 64, &inner)
+        };
+        let digest = [0xb617_3186, 0x5505_7264, 0xe28b_c0b6, 0xfb37_8c8e, 0xf146_be00];
+        assert_eq!(hmac(&[0x0b; 20], b"Hi There"), digest);
+        let digest = [0x125d_7342, 0xb9ac_11cd, 0x91a3_9af4, 0x8aa1_7b4f, 0x63f1_75d3];
+        assert_eq!(hmac(&[0xaa; 20], &[0xdd; 50]), digest);
+    }
+
     #[test]
     fn bytes_are_the_fields_in_order_and_debug_hides_them() {
         let sa = SaRecord::new(&KEY, &[7; 20], true);

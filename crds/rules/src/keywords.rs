@@ -95,7 +95,11 @@ impl Condition {
     pub fn holds(&self, packet: &Packet<'_>) -> bool {
         let ip = &packet.ip;
         match (*self, packet.layer4) {
-            (Self::PayloadSize(size), _) => !packet.fragment && size.holds(packet.payload.len() as u32),
+            (Self::PayloadSize(size), _) => {
+                // "Not n bytes" asks for a payload in Suricata: none is no size.
+                let some = !packet.payload.is_empty() || !matches!(size, Number::IsNot(_));
+                !packet.fragment && some && size.holds(packet.payload.len() as u32)
+            }
             (Self::Ttl(number), _) => number.holds(ip.ttl.into()),
             (Self::Tos { value, negated }, _) => (ip.tos == value) != negated,
             (Self::IpId(id), _) => ip.id == id,

@@ -11,7 +11,8 @@ pub use bindings::*;
     unsafe_op_in_unsafe_fn,
     unnecessary_transmutes,
     clippy::all,
-    clippy::undocumented_unsafe_blocks
+    clippy::undocumented_unsafe_blocks,
+    rustdoc::all
 )]
 mod bindings {
     include!(concat!(env!("OUT_DIR"), "/dpdk.rs"));

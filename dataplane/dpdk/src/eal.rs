@@ -229,9 +229,6 @@ fn arguments(memory: MemoryInUse, options: &EalOptions, cpus: &CpuSet) -> Vec<St
         "--no-telemetry".to_owned(),
         format!("--file-prefix={}", runtime_dir::file_prefix()),
         format!("--log-level={}", options.log_level.as_argument()),
-        // Mempool objects would be padded for 4 memory channels, RIB nodes by half.
-        // Packet pools are spread by this crate.
-        "-n1".to_owned(),
     ];
     match memory {
         // --in-memory needs no mounted hugetlbfs and leaves no file.

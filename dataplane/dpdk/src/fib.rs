@@ -36,6 +36,8 @@ pub struct FibPlan {
     routes: Vec<Route>,
     /// What an address without a prefix gets: the /0 route, if there is one.
     default: u64,
+    /// Nodes of the RIB: prefixes, and forks between them.
+    nodes: usize,
     /// tbl8 groups, one spare included: DPDK wants two free ones to use one.
     groups: usize,
     entry: EntrySize,
@@ -102,7 +104,7 @@ impl FibPlan {
         if groups > max {
             return Err(Error::FibTooLarge { groups, max });
         }
-        Ok(Self { routes: sorted, default, groups, entry })
+        Ok(Self { nodes: count_nodes(&sorted), routes: sorted, default, groups, entry })
     }
 
     /// Bytes of the EAL heap that the FIB takes, [`FibPlan::contiguous_bytes`] of them in one piece.
@@ -110,11 +112,11 @@ impl FibPlan {
     pub fn bytes(&self) -> usize {
         let entry = self.entry.bytes();
         let groups = self.groups.next_multiple_of(64) + 1;
-        let nodes = self.nodes();
+        let nodes = 2 * self.max_routes();
         let ring = (nodes + 1).next_power_of_two() * size_of::<usize>();
-        // A RIB node is an object of a mempool: one cache line of header, one of node. 1/64 is
-        // lost at the ends of chunks; 1 MiB holds the small things.
-        self.contiguous_bytes() + groups * GROUP * entry + nodes * 128 * 65 / 64 + ring + (1 << 20)
+        // A node is an object of a mempool: one cache line of header, one of node, one of padding
+        // for memory channels. 1/64 is lost at the ends of pages; 1 MiB holds the small things.
+        self.contiguous_bytes() + groups * GROUP * entry + nodes * 192 * 65 / 64 + ring + (1 << 20)
     }
 
     /// Bytes of the largest piece: the table of 2^24 entries.
@@ -123,9 +125,9 @@ impl FibPlan {
         (1 << 24) * self.entry.bytes() + (1 << 16)
     }
 
-    /// A binary tree has at most one fork fewer than leaves.
-    fn nodes(&self) -> usize {
-        2 * self.routes.len().max(1)
+    /// DPDK makes room for two nodes for each of these.
+    fn max_routes(&self) -> usize {
+        self.nodes.div_ceil(2).max(1)
     }
 
     fn conf(&self) -> Result<rte_fib_conf, Error> {
@@ -133,13 +135,37 @@ impl FibPlan {
         let mut conf = rte_fib_conf {
             type_: rte_fib_type::RTE_FIB_DIR24_8,
             default_nh: self.default,
-            max_routes: c_int::try_from(self.routes.len().max(1)).map_err(|_| too_large())?,
+            max_routes: c_int::try_from(self.max_routes()).map_err(|_| too_large())?,
             ..Default::default()
         };
         conf.__bindgen_anon_1.dir24_8.nh_sz = self.entry.as_dpdk();
         conf.__bindgen_anon_1.dir24_8.num_tbl8 = u32::try_from(self.groups).map_err(|_| too_large())?;
         Ok(conf)
     }
+}
+
+/// Nodes of a binary tree of these prefixes in which no node has one child only, but
+/// that it is a prefix itself: each two neighbours by address meet in one, and those are all.
+fn count_nodes(routes: &[Route]) -> usize {
+    let key = |prefix: u32, depth: u8| (u64::from(prefix) << 8) | u64::from(depth);
+    let mut nodes: Vec<u64> = routes.iter().map(|route| key(route.prefix, route.depth)).collect();
+    nodes.sort_unstable();
+    nodes.dedup();
+    let meet = |pair: &[u64]| {
+        let ((a, a_depth), (b, b_depth)) = (split(pair[0]), split(pair[1]));
+        let depth = ((a ^ b).leading_zeros() as u8).min(a_depth).min(b_depth);
+        key(a & u32::MAX.checked_shl(32 - u32::from(depth)).unwrap_or(0), depth)
+    };
+    let forks: Vec<u64> = nodes.windows(2).map(meet).collect();
+    nodes.extend(forks);
+    nodes.sort_unstable();
+    nodes.dedup();
+    nodes.len()
+}
+
+/// Address and length of a node's key.
+fn split(key: u64) -> (u32, u8) {
+    ((key >> 8) as u32, key as u8)
 }
 
 /// Entries of a tbl8 group.
@@ -177,12 +203,12 @@ impl Fib {
         // SAFETY: a C string and a configuration, both copied.
         let raw = unsafe { dpdk_sys::rte_fib_create(c_name.as_ptr(), any_socket, &raw mut conf) };
         let Some(raw) = NonNull::new(raw) else {
-            return Err(match Errno::last() {
-                Errno::NO_MEMORY => {
-                    let heap = eal.heap();
-                    Error::FibMemory { needed: plan.bytes(), free: heap.free, contiguous: heap.contiguous }
-                }
-                errno => Error::call("rte_fib_create", name, errno),
+            let (errno, heap) = (Errno::last(), eal.heap());
+            // Where the tree does not fit, DPDK leaves another number than ENOMEM.
+            return Err(if errno == Errno::NO_MEMORY || heap.free < plan.bytes() {
+                Error::FibMemory { needed: plan.bytes(), free: heap.free, contiguous: heap.contiguous }
+            } else {
+                Error::call("rte_fib_create", name, errno)
             });
         };
         // From here on dropping it frees the table.
@@ -245,5 +271,51 @@ impl Drop for Fib {
     fn drop(&mut self) {
         // SAFETY: ours, and not used again.
         unsafe { dpdk_sys::rte_fib_free(self.raw.as_ptr()) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn plan(prefixes: &[(u32, u8)]) -> FibPlan {
+        let routes = prefixes.iter().map(|&(prefix, depth)| Route { prefix, depth, next_hop: 1 });
+        FibPlan::new(routes, 0).unwrap()
+    }
+
+    #[test]
+    fn nodes_are_prefixes_and_forks() {
+        let nodes = |prefixes: &[(u32, u8)]| plan(prefixes).nodes;
+        assert_eq!(nodes(&[]), 0);
+        assert_eq!(nodes(&[(0, 0)]), 0, "/0 is the default");
+        assert_eq!(nodes(&[(10 << 24, 8)]), 1);
+        assert_eq!(nodes(&[(10 << 24, 8), (10 << 24, 16)]), 2, "one covers the other");
+        assert_eq!(nodes(&[(10 << 24, 8), (11 << 24, 8)]), 3, "they meet in 10.0.0.0/7");
+        assert_eq!(nodes(&[(10 << 24, 8), (11 << 24, 8), (10 << 24, 7)]), 3, "which may be a prefix");
+        assert_eq!(nodes(&[(0, 1), (1 << 31, 1)]), 3, "or the whole address space");
+        assert_eq!(nodes(&[(0, 2), (1 << 30, 2), (2 << 30, 2), (3 << 30, 2)]), 7, "a full tree");
+    }
+
+    #[test]
+    fn groups_are_the_24s_with_longer_prefixes() {
+        assert_eq!(plan(&[(0, 24), (256, 23)]).groups, 1);
+        assert_eq!(plan(&[(0, 25), (128, 25), (255, 32), (256, 32)]).groups, 3);
+    }
+
+    #[test]
+    fn entries_are_as_small_as_the_values_allow() {
+        for (largest, size) in [
+            (0, Some(EntrySize::One)),
+            (0x7f, Some(EntrySize::One)),
+            (0x80, Some(EntrySize::Two)),
+            (0x7fff, Some(EntrySize::Two)),
+            (0x8000, Some(EntrySize::Four)),
+            (0x7fff_ffff, Some(EntrySize::Four)),
+            (0x8000_0000, Some(EntrySize::Eight)),
+            (u64::MAX >> 1, Some(EntrySize::Eight)),
+            (u64::MAX, None),
+        ] {
+            assert_eq!(EntrySize::for_values(largest), size, "{largest:#x}");
+        }
     }
 }

@@ -3,6 +3,7 @@
 
 mod burst;
 mod clock;
+mod device;
 mod eal;
 mod error;
 mod eth;

@@ -58,10 +58,11 @@ impl Vdev {
             Self::Tap { interface } => format!("iface={}", names::interface(interface)?),
             Self::AfPacket { interface, queues, mtu } => {
                 let frame = af_packet_frame(*mtu);
-                let block = frame.next_power_of_two().max(4096);
+                let block = af_packet_block(frame);
                 let interface = names::interface(interface)?;
-                let count = 512 * (block / frame);
-                format!("iface={interface},qpairs={queues},blocksz={block},framesz={frame},framecnt={count}")
+                format!(
+                    "iface={interface},qpairs={queues},blocksz={block},framesz={frame},framecnt={AF_PACKET_FRAMES}"
+                )
             }
             Self::AfXdp { interface, queues } => {
                 format!("iface={},start_queue=0,queue_count={queues}", names::interface(interface)?)
@@ -87,11 +88,22 @@ impl Vdev {
     }
 }
 
-/// Bytes of a slot in an `AF_PACKET` ring (packet(7), TPACKET_V2): the kernel puts the
-/// frame 66 bytes in, and slots are multiples of 16. 8 bytes are for VLAN tags.
-/// The driver demands mbufs that hold all but 32 bytes of a slot.
+/// Slots of each `AF_PACKET` ring.
+const AF_PACKET_FRAMES: usize = 512;
+
+/// Bytes of a slot in an `AF_PACKET` ring (packet(7), `TPACKET_V2`): the kernel puts the
+/// frame 66 bytes in; 8 bytes are for VLAN tags. The driver demands mbufs that hold
+/// all but 32 bytes of a slot.
 fn af_packet_frame(mtu: u16) -> usize {
-    (usize::from(mtu) + 14 + 8 + 66).next_multiple_of(16).max(2048)
+    (usize::from(mtu) + 14 + 8 + 66).next_multiple_of(64).max(2048)
+}
+
+/// Bytes of a block of slots: whole pages for the kernel, and no gap at its end, for the
+/// driver finds slot `i` at `i` times its size. That is 64 slots at most.
+fn af_packet_block(frame: usize) -> usize {
+    const PAGE: usize = 4096;
+    let slots = PAGE >> frame.trailing_zeros().min(PAGE.trailing_zeros());
+    frame * slots
 }
 
 #[cfg(test)]
@@ -114,10 +126,9 @@ mod tests {
                 pair.parse().unwrap()
             };
             assert_eq!(value("blocksz") % 4096, 0);
-            // The kernel demands that frames fill the blocks: count = blocks * (frames of a block).
-            let of_a_block = value("blocksz") / value("framesz");
-            assert_eq!(value("framecnt") % of_a_block, 0);
-            assert_eq!(value("framecnt") / of_a_block, 512);
+            assert_eq!(value("blocksz") % value("framesz"), 0);
+            // The kernel demands that slots fill the blocks.
+            assert_eq!(value("framecnt") % (value("blocksz") / value("framesz")), 0);
         }
     }
 

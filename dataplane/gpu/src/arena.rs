@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 /// Ranges start at multiples of this, so that a table's lines are its own.
 pub const ALIGNMENT: u32 = 512;
 
+const _: () = assert!((ALIGNMENT as usize).is_multiple_of(hummingbird_kernels::layout::TABLE_ALIGN));
+
 /// Free ranges of an arena. Neighbours are always merged.
 #[derive(Debug)]
 pub struct Arena {

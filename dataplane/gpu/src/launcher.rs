@@ -2,6 +2,7 @@
 
 use crate::{
     accelerator::{Accelerator, LaunchError, LaunchStatus},
+    protocol::{Step, next_step},
     queue::RowQueue,
     rows::RowMemory,
 };
@@ -169,31 +170,6 @@ enum Phase {
     Over(LaunchError),
 }
 
-/// What the launcher does next.
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum Action {
-    Nothing,
-    TellToLeave,
-    Relaunch,
-    GiveUp(LaunchError),
-}
-
-/// The launcher's decision; `waited` is how long the launch is leaving.
-fn decide(phase: &Phase, status: LaunchStatus, wake: bool, waited: Duration, end_within: Duration) -> Action {
-    match (phase, status) {
-        (Phase::Over(_), _) => Action::Nothing,
-        (_, LaunchStatus::Failed(error)) => Action::GiveUp(error),
-        (Phase::Running, LaunchStatus::Running) if wake => Action::TellToLeave,
-        (Phase::Running, LaunchStatus::Ended) if wake => Action::Relaunch,
-        (Phase::Running, _) => Action::Nothing,
-        (Phase::Leaving { .. }, LaunchStatus::Ended) => Action::Relaunch,
-        (Phase::Leaving { .. }, LaunchStatus::Running) if waited > end_within => {
-            Action::GiveUp(LaunchError::DoesNotEnd { within: end_within })
-        }
-        (Phase::Leaving { .. }, LaunchStatus::Running) => Action::Nothing,
-    }
-}
-
 struct Shared {
     accelerator: Arc<dyn Accelerator>,
     rows: Arc<RowMemory>,
@@ -212,26 +188,35 @@ impl Shared {
             Err(TryLockError::WouldBlock) => return Ok(()),
             Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
         };
-        let waited = match *phase {
-            Phase::Leaving { since } => since.elapsed(),
-            Phase::Over(ref error) => return Err(error.clone()),
-            Phase::Running => Duration::ZERO,
+        if let Phase::Over(error) = &*phase {
+            return Err(error.clone());
+        }
+        self.advance(&mut phase, wake).map_err(|error| self.give_up(&mut phase, error))
+    }
+
+    fn advance(&self, phase: &mut Phase, wake: bool) -> Result<(), LaunchError> {
+        let running = match self.accelerator.poll() {
+            LaunchStatus::Running => true,
+            LaunchStatus::Ended => false,
+            LaunchStatus::Failed(error) => return Err(error),
         };
-        match decide(&phase, self.accelerator.poll(), wake, waited, self.settings.end_within) {
-            Action::Nothing => {}
-            Action::TellToLeave => {
+        let since = if let Phase::Leaving { since } = phase { Some(*since) } else { None };
+        let within = self.settings.end_within;
+        if running && since.is_some_and(|since| since.elapsed() > within) {
+            return Err(LaunchError::DoesNotEnd { within });
+        }
+        match next_step(since.is_some(), running, wake) {
+            Step::Nothing => {}
+            Step::TellToLeave => {
                 self.rows.leave().store(1, Ordering::Release);
                 *phase = Phase::Leaving { since: Instant::now() };
             }
-            Action::Relaunch => {
+            Step::Relaunch => {
                 self.rows.rearm();
-                if let Err(error) = self.accelerator.launch(self.settings.lease_polls) {
-                    return Err(self.give_up(&mut phase, error));
-                }
+                self.accelerator.launch(self.settings.lease_polls)?;
                 self.relaunches.fetch_add(1, Ordering::Relaxed);
                 *phase = Phase::Running;
             }
-            Action::GiveUp(error) => return Err(self.give_up(&mut phase, error)),
         }
         Ok(())
     }

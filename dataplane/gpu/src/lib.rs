@@ -1,7 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod accelerator;
-pub mod arena;
+mod arena;
 mod geometry;
 mod launcher;
 pub mod opencl;

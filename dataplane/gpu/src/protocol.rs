@@ -171,6 +171,31 @@ impl Ring {
     }
 }
 
+/// What whoever answers the bell does next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// Nothing, for now.
+    Nothing,
+    /// Tell all groups of the running launch to leave. A group that left alone
+    /// cannot be brought back while another stays: a launch ends as a whole.
+    TellToLeave,
+    /// [Rearm](rearm), then launch.
+    Relaunch,
+}
+
+/// The next step: `leaving` after [`Step::TellToLeave`] until the relaunch,
+/// `running` until the launch has ended, `wake` while the bell rings.
+#[must_use]
+pub const fn next_step(leaving: bool, running: bool, wake: bool) -> Step {
+    match (leaving, running) {
+        (true, true) => Step::Nothing,
+        (true, false) => Step::Relaunch,
+        (false, _) if !wake => Step::Nothing,
+        (false, true) => Step::TellToLeave,
+        (false, false) => Step::Relaunch,
+    }
+}
+
 /// Makes ready for the next launch after the last one has ended: nobody has
 /// left, nobody is told to leave, the bell is silent.
 ///

@@ -5,7 +5,9 @@ use crate::{
     protocol::{Ring, RowNumber},
     rows::RowMemory,
 };
-use hummingbird_kernels::layout::{Descriptor, KernelId, Outcome, RowHeader, Side};
+use hummingbird_kernels::layout::{
+    Descriptor, KernelId, Outcome, RowHeader, Side, descriptor_offset, outcome_offset, side_offset,
+};
 use std::{mem::offset_of, ptr::NonNull, sync::Arc};
 
 /// The queue of rows of one workgroup. It has exactly one owner, the thread
@@ -147,6 +149,11 @@ impl RowBuilder<'_> {
 
     /// Adds a packet and returns its work item; `None` if the row is full.
     /// The descriptor's flag is set here.
+    ///
+    /// Kernels do not check what they are told to touch, and neither does this:
+    /// `data` and `len` must lie in packet memory, with what the kernel writes
+    /// behind them, and `table` must be the [offset](crate::TableRef::offset) of a
+    /// live table of the kernel's kind.
     pub fn push(&mut self, descriptor: Descriptor, side: Side) -> Option<u16> {
         if self.is_full() {
             return None;
@@ -251,17 +258,17 @@ impl Row {
     /// # Safety
     /// `item` must be below the row's items; likewise for the two below.
     unsafe fn descriptor(self, item: u16) -> *mut Descriptor {
-        // SAFETY: a row holds `items` descriptors behind its header.
-        unsafe { self.base.as_ptr().add(size_of::<RowHeader>()).cast::<Descriptor>().add(usize::from(item)) }
+        // SAFETY: the layout puts it inside the row.
+        unsafe { self.base.as_ptr().add(descriptor_offset(item.into())).cast() }
     }
 
     unsafe fn side(self, item: u16) -> *mut Side {
-        // SAFETY: a row holds `items` side areas behind its descriptors.
-        unsafe { self.descriptor(0).add(usize::from(self.items)).cast::<Side>().add(usize::from(item)) }
+        // SAFETY: as above.
+        unsafe { self.base.as_ptr().add(side_offset(self.items.into(), item.into())).cast() }
     }
 
     unsafe fn outcome(self, item: u16) -> *const Outcome {
-        // SAFETY: a row holds `items` outcomes behind its side areas.
-        unsafe { self.side(0).add(usize::from(self.items)).cast::<Outcome>().add(usize::from(item)) }
+        // SAFETY: as above.
+        unsafe { self.base.as_ptr().add(outcome_offset(self.items.into(), item.into())).cast() }
     }
 }

@@ -6,7 +6,7 @@ use crate::{
     queue::RowQueue,
     region::SharedRegion,
 };
-use hummingbird_kernels::layout::{Control, LINE, LaunchControl};
+use hummingbird_kernels::layout::{Control, LINE, LaunchControl, row_offset};
 use std::{
     mem::offset_of,
     ptr::NonNull,
@@ -120,9 +120,10 @@ impl RowMemory {
     /// First byte of the workgroup's ring of rows.
     pub(crate) fn ring(&self, workgroup: WorkgroupId) -> NonNull<u8> {
         assert!(workgroup.0 < self.geometry.workgroups());
-        let ring = usize::from(self.geometry.depth()) * self.geometry.row_bytes();
+        let (depth, items) = (self.geometry.depth(), self.geometry.items());
+        let offset = row_offset(workgroup.0.into(), 0, depth.into(), items.into());
         // SAFETY: `new` checked that the rows of all workgroups fit.
-        unsafe { self.rows.base().add(usize::from(workgroup.0) * ring) }
+        unsafe { self.rows.base().add(offset) }
     }
 
     /// The protocol's words of a workgroup. Allocation-free and lock-free.

@@ -1,8 +1,16 @@
 //! The row protocol end to end on PoCL.
 
-mod common;
+mod common {
+    pub mod device;
+    pub mod random;
+    pub mod syncer;
+    pub mod xor;
+}
 
-use common::{Syncer, device, open, syncers};
+use common::{
+    device::device,
+    syncer::{Syncer, open, syncers},
+};
 use hummingbird_gpu::{
     Accelerator, LaunchError, LaunchSettings, LaunchStatus, Launcher, StartError, WorkgroupId,
     protocol::FIRST_ROW,

@@ -3,4 +3,6 @@
 //! One binary, for a process can start the EAL only once.
 
 mod common;
+mod fib;
 mod pool;
+mod ports;

@@ -127,3 +127,16 @@ impl OpenError {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_loader_lacks_is_told_apart_from_a_failed_call() {
+        let of = |code| OpenError::of("clGetPlatformIDs")(ClError(code));
+        assert!(matches!(of(DLOPEN_RUNTIME_LOAD_FAILED), OpenError::LibraryMissing));
+        assert!(matches!(of(CL_PLATFORM_NOT_FOUND_KHR), OpenError::NoPlatform));
+        assert_eq!(of(-5).to_string(), "clGetPlatformIDs failed: CL_OUT_OF_RESOURCES");
+    }
+}

@@ -1,72 +1,24 @@
-//! What the tests on OpenCL share: a serialised device, and a CPUSyncer that
-//! checks every byte and outcome that comes back.
+//! A CPUSyncer that checks every byte and outcome that comes back.
 
+use super::{
+    device::{SLOT, settings},
+    random::Random,
+    xor::XOR,
+};
 use hummingbird_gpu::{
-    Accelerator, Geometry, LaunchError, Relauncher, RowNumber, RowQueue, TableRef,
+    Accelerator, Geometry, LaunchError, Launcher, Relauncher, RowNumber, RowQueue, TableRef,
     layout::{Descriptor, KernelId},
-    opencl::{DeviceChoice, OpenClAccelerator, POCL_CAPACITY, Program, Settings},
+    opencl::OpenClAccelerator,
 };
-use std::{
-    collections::VecDeque,
-    sync::{Arc, Mutex, MutexGuard, Once, PoisonError},
-    thread,
-};
+use std::{collections::VecDeque, sync::Arc, thread};
 
-pub const XOR: Program<'static> =
-    Program { source: include_str!("xor.cl"), kernel: "xor_syncer", options: "-cl-std=CL3.0" };
+/// What packets are XORed with.
+const KEY: [u8; 16] = *b"sixteen byte key";
 
-/// Bytes of a test packet's slot.
-pub const SLOT: usize = 128;
-pub const KEY: [u8; 16] = *b"sixteen byte key";
-
-/// The device is one test's at a time: launches side by side would take each
-/// other's PoCL threads. `threads` must be the same all over a test binary.
-pub fn device(threads: u32) -> MutexGuard<'static, ()> {
-    static DEVICE: Mutex<()> = Mutex::new(());
-    static PREPARED: Once = Once::new();
-    let guard = DEVICE.lock().unwrap_or_else(PoisonError::into_inner);
-    PREPARED.call_once(|| {
-        for name in ["POCL_MAX_PTHREAD_COUNT", "POCL_CPU_MAX_CU_COUNT"] {
-            // SAFETY: only tests that hold the device read the environment
-            // (std's accesses are serialised, and OpenCL's come later).
-            unsafe { std::env::set_var(name, threads.to_string()) };
-        }
-    });
-    guard
-}
-
-pub fn settings(geometry: Geometry, program: Program<'static>) -> Settings<'static> {
-    Settings {
-        device: DeviceChoice::Name("portable computing language".into()),
-        geometry,
-        packet_bytes: packets_of(geometry) * SLOT,
-        table_bytes: 1 << 20,
-        program,
-        pocl_capacity: POCL_CAPACITY,
-        worker_cores: Vec::new(),
-    }
-}
-
+/// PoCL with the test kernel.
 pub fn open(workgroups: u16, items: u16, depth: u16) -> Arc<OpenClAccelerator> {
     let geometry = Geometry::new(workgroups, items, depth).unwrap();
     Arc::new(OpenClAccelerator::open(&settings(geometry, XOR)).unwrap())
-}
-
-/// A packet slot for every work item of every row.
-fn packets_of(geometry: Geometry) -> usize {
-    geometry.workgroups() as usize * geometry.depth() as usize * geometry.items() as usize
-}
-
-/// A repeatable pseudo-random generator (xorshift32).
-pub struct Random(pub u32);
-
-impl Random {
-    pub fn below(&mut self, bound: u32) -> u32 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 17;
-        self.0 ^= self.0 << 5;
-        self.0 % bound
-    }
 }
 
 struct Packet {
@@ -221,7 +173,7 @@ impl Syncer {
 /// A syncer for every queue.
 pub fn syncers(
     accelerator: &Arc<dyn Accelerator>,
-    launcher: &hummingbird_gpu::Launcher,
+    launcher: &Launcher,
     queues: Vec<RowQueue>,
 ) -> Vec<Syncer> {
     let table = Arc::new(accelerator.publish(&KEY).unwrap());
