@@ -4,6 +4,7 @@
 use serde::Deserialize;
 use serde_json::Value;
 
+use super::nesting;
 use crate::violation::Violation;
 
 /// One document of a bundle.
@@ -121,6 +122,10 @@ fn yaml_pieces(text: &str) -> Vec<(usize, &str)> {
 }
 
 fn yaml_value(line: usize, text: &str) -> Result<Value, SyntaxError> {
+    if nesting::is_too_deep(text) {
+        let reason = format!("its brackets nest deeper than {}", nesting::MAX_DEPTH);
+        return Err(SyntaxError { reason, line: Some(line) });
+    }
     serde_yaml::from_str::<serde_yaml::Value>(text)
         .and_then(|mut value| {
             value.apply_merge()?;

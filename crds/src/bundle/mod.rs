@@ -3,6 +3,7 @@
 
 mod documents;
 mod lines;
+mod nesting;
 mod objects;
 mod shape;
 

@@ -159,20 +159,28 @@ pub(crate) type Text<'a> = (String, Cow<'a, [u8]>);
 /// The texts that a reference names, in order, unpacked.
 pub(super) fn texts<'a>(held: &'a Held, namespace: &str, from: &DataFrom) -> Result<Vec<Text<'a>>, String> {
     let mut texts = Vec::new();
-    if let Some(one) = &from.config_map_ref {
-        let content = held.get("ConfigMap", namespace, &one.name)?;
-        match &one.key {
-            Some(key) => {
-                let data = content.get(key).ok_or_else(|| no_key(&one.name, key, content))?;
-                texts.push(text(&one.name, key, data)?);
+    match (&from.config_map_ref, &from.config_map_selector) {
+        (Some(one), None) => {
+            let content = held.get("ConfigMap", namespace, &one.name)?;
+            match &one.key {
+                Some(key) => {
+                    let data = content.get(key).ok_or_else(|| no_key(&one.name, key, content))?;
+                    texts.push(text(&one.name, key, data)?);
+                }
+                None => texts.extend(all_texts(&one.name, content)?),
             }
-            None => texts.extend(all_texts(&one.name, content)?),
         }
-    } else {
-        let chosen = held.0.iter().filter(|object| object.namespace == namespace && object.is_named_by(from));
-        let names: BTreeSet<_> = chosen.map(|object| object.name.as_str()).collect();
-        for name in names {
-            texts.extend(all_texts(name, held.get("ConfigMap", namespace, name)?)?);
+        (None, Some(_)) => {
+            let chosen =
+                held.0.iter().filter(|object| object.namespace == namespace && object.is_named_by(from));
+            let names: BTreeSet<_> = chosen.map(|object| object.name.as_str()).collect();
+            for name in names {
+                texts.extend(all_texts(name, held.get("ConfigMap", namespace, name)?)?);
+            }
+        }
+        (both, _) => {
+            let found = if both.is_some() { "both" } else { "neither" };
+            return Err(format!("has {found} of configMapRef and configMapSelector; it needs exactly one"));
         }
     }
     if texts.is_empty() {

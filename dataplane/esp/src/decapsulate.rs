@@ -60,8 +60,11 @@ pub fn finish_decrypt<B: PacketBuffer>(
     job: &EspJob,
     selector: impl FnOnce(&FiveTuple, bool) -> bool,
 ) -> Result<Ipv4Header, EspDrop> {
-    state.commit(job.sequence)?;
     let region = job.region();
+    if region.start != header.l4_start() {
+        return Err(EspDrop::EspMalformed);
+    }
+    state.commit(job.sequence)?;
     let text_start = region.start + ESP_HEADER + IV;
     let text = buf.bytes().get(text_start..region.end - ICV).ok_or(EspDrop::EspMalformed)?;
     let (payload, next_header) = padding::read(text).ok_or(EspDrop::BadPadding)?;

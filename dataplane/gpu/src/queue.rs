@@ -149,6 +149,11 @@ impl RowBuilder<'_> {
 
     /// Adds a packet and returns its work item; `None` if the row is full.
     /// The descriptor's flag is set here.
+    ///
+    /// Kernels do not check what they are told to touch, and neither does this:
+    /// `data` and `len` must lie in packet memory, with what the kernel writes
+    /// behind them, and `table` must be the [offset](crate::TableRef::offset) of a
+    /// live table of the kernel's kind.
     pub fn push(&mut self, descriptor: Descriptor, side: Side) -> Option<u16> {
         if self.is_full() {
             return None;

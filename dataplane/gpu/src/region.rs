@@ -36,7 +36,8 @@ impl SharedRegion {
     pub fn anonymous(len: usize) -> io::Result<Self> {
         let len = huge_pages(len).ok_or(io::ErrorKind::OutOfMemory)?;
         let mapped = Mapping::new(len.checked_add(HUGE_PAGE).ok_or(io::ErrorKind::OutOfMemory)?)?;
-        let base = aligned(mapped.base.cast());
+        // SAFETY: a huge page more than `len` is mapped.
+        let base = unsafe { aligned(mapped.base.cast()) };
         // SAFETY: `mapped` is one page longer than `len`, so `base` and the
         // `len` bytes behind it lie inside; it is zeroed, and unmapped only
         // when the region drops it.
@@ -100,9 +101,12 @@ pub(crate) fn huge_pages(len: usize) -> Option<usize> {
 }
 
 /// The first huge-page boundary at or after `base`.
-pub(crate) fn aligned(base: NonNull<u8>) -> NonNull<u8> {
+///
+/// # Safety
+/// At least a huge page must be allocated from `base` on.
+pub(crate) unsafe fn aligned(base: NonNull<u8>) -> NonNull<u8> {
     let skip = base.as_ptr().align_offset(HUGE_PAGE);
-    // SAFETY: callers allocated a huge page more than they use.
+    // SAFETY: the boundary is at most a huge page away.
     unsafe { base.add(skip) }
 }
 

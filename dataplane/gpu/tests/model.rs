@@ -35,36 +35,60 @@ impl Word for ModelWord {
 const FIRST: RowNumber = RowNumber(u32::MAX);
 const ROWS: u32 = 2;
 
-/// Shared memory of one workgroup.
+/// Shared memory of a launch.
 struct Memory {
-    published: ModelWord,
-    finished: ModelWord,
-    left: ModelWord,
+    groups: Vec<Group>,
     leave: ModelWord,
     wake: ModelWord,
     /// Stands for the launch's event.
     running: ModelWord,
+}
+
+/// Shared memory of one workgroup.
+struct Group {
+    published: ModelWord,
+    finished: ModelWord,
+    left: ModelWord,
     /// The ring: a row is written by the host, incremented by the group. Not
     /// atomic: loom reports accesses that are not ordered.
     slots: Vec<UnsafeCell<u32>>,
 }
 
+fn word(value: u32) -> ModelWord {
+    ModelWord(atomic::AtomicU32::new(value))
+}
+
 impl Memory {
-    fn new(depth: u16) -> Arc<Self> {
-        let word = |value| ModelWord(atomic::AtomicU32::new(value));
-        Arc::new(Self {
+    fn new(groups: usize, depth: u16) -> Arc<Self> {
+        let group = |_| Group {
             published: word(FIRST.0),
             finished: word(FIRST.0),
             left: word(0),
+            slots: (0..depth).map(|_| UnsafeCell::new(0)).collect(),
+        };
+        Arc::new(Self {
+            groups: (0..groups).map(group).collect(),
             leave: word(0),
             wake: word(0),
             running: word(0),
-            slots: (0..depth).map(|_| UnsafeCell::new(0)).collect(),
         })
     }
 
+    fn publish(&self, group: usize, ring: &mut Ring) -> RowNumber {
+        assert!(ring.has_room());
+        let group = &self.groups[group];
+        group.write_row(ring.next());
+        ring.publish(&group.words(), &self.wake)
+    }
+}
+
+impl Group {
     fn words(&self) -> GroupWords<'_, ModelWord> {
         GroupWords { published: &self.published, finished: &self.finished, left: &self.left }
+    }
+
+    fn has_finished(&self, rows: u32) -> bool {
+        self.finished.load(Ordering::Acquire) == FIRST.0.wrapping_add(rows)
     }
 
     fn slot(&self, row: RowNumber) -> &UnsafeCell<u32> {
@@ -85,33 +109,39 @@ impl Memory {
         // SAFETY: as above.
         self.slot(row).with(|slot| assert_eq!(unsafe { *slot }, row.0.wrapping_mul(10).wrapping_add(1)));
     }
+
+    /// The kernel's wait, with a lease of one empty poll. False: the group leaves.
+    fn await_row(&self, leave: &ModelWord, done: u32) -> bool {
+        if leave.load(Ordering::Relaxed) != 0 {
+            return false;
+        }
+        if self.published.load(Ordering::Acquire) != done {
+            return true;
+        }
+        self.left.store(1, Ordering::Relaxed);
+        ModelWord::full_fence();
+        if self.published.load(Ordering::Acquire) == done {
+            return false;
+        }
+        self.left.store(0, Ordering::Relaxed);
+        true
+    }
 }
 
-/// One launch of the group: the kernel's loop, with a lease of one empty poll.
-fn group(memory: &Memory) {
-    let mut done = memory.finished.load(Ordering::Relaxed);
-    while await_row(memory, done) {
-        memory.process_row(RowNumber(done));
-        done = done.wrapping_add(1);
-        memory.finished.store(done, Ordering::Release);
+/// One launch: the kernel's loop, the groups taking turns at their rows.
+fn launch(memory: &Memory) {
+    let resume = |group: &Group| Some(group.finished.load(Ordering::Relaxed));
+    let mut done: Vec<_> = memory.groups.iter().map(resume).collect();
+    while done.iter().any(Option::is_some) {
+        for (group, done) in memory.groups.iter().zip(&mut done) {
+            *done = done.filter(|&row| group.await_row(&memory.leave, row)).map(|row| {
+                group.process_row(RowNumber(row));
+                group.finished.store(row.wrapping_add(1), Ordering::Release);
+                row.wrapping_add(1)
+            });
+        }
     }
     memory.running.store(0, Ordering::Release);
-}
-
-fn await_row(memory: &Memory, done: u32) -> bool {
-    if memory.leave.load(Ordering::Relaxed) != 0 {
-        return false;
-    }
-    if memory.published.load(Ordering::Acquire) != done {
-        return true;
-    }
-    memory.left.store(1, Ordering::Relaxed);
-    ModelWord::full_fence();
-    if memory.published.load(Ordering::Acquire) == done {
-        return false;
-    }
-    memory.left.store(0, Ordering::Relaxed);
-    true
 }
 
 /// The launcher's steps over the model's launches.
@@ -131,7 +161,7 @@ impl Launch {
     fn start(&mut self) {
         self.memory.running.store(1, Ordering::Relaxed);
         let memory = self.memory.clone();
-        self.running = Some(thread::spawn(move || group(&memory)));
+        self.running = Some(thread::spawn(move || launch(&memory)));
         self.leaving = false;
     }
 
@@ -146,7 +176,7 @@ impl Launch {
             }
             Step::Relaunch => {
                 self.running.take().unwrap().join().unwrap();
-                rearm(&memory.wake, &memory.leave, [&memory.left].into_iter());
+                rearm(&memory.wake, &memory.leave, memory.groups.iter().map(|group| &group.left));
                 self.start();
             }
         }
@@ -169,18 +199,17 @@ fn explore(model: impl Fn() + Sync + Send + 'static) {
 #[test]
 fn one_syncer_strands_no_row() {
     explore(|| {
-        let memory = Memory::new(1);
+        let memory = Memory::new(1, 1);
         let mut launch = Launch::new(&memory);
         let mut ring = Ring::new(1, FIRST);
         for _ in 0..ROWS {
-            memory.write_row(ring.next());
-            let row = ring.publish(&memory.words(), &memory.wake);
+            let row = memory.publish(0, &mut ring);
             assert!(!ring.has_room());
-            while !ring.is_finished(row, &memory.words()) {
+            while !ring.is_finished(row, &memory.groups[0].words()) {
                 launch.turn();
                 thread::yield_now();
             }
-            memory.check_row(row);
+            memory.groups[0].check_row(row);
             ring.release(row);
         }
         launch.stop();
@@ -191,27 +220,44 @@ fn one_syncer_strands_no_row() {
 #[test]
 fn a_row_published_during_a_relaunch_is_not_stranded() {
     explore(|| {
-        let memory = Memory::new(2);
+        let memory = Memory::new(1, 2);
         let mut launch = Launch::new(&memory);
         let publisher = {
             let memory = memory.clone();
             thread::spawn(move || {
                 let mut ring = Ring::new(2, FIRST);
-                for _ in 0..ROWS {
-                    memory.write_row(ring.next());
-                    ring.publish(&memory.words(), &memory.wake);
-                }
+                [memory.publish(0, &mut ring), memory.publish(0, &mut ring)]
             })
         };
-        let end = FIRST.0.wrapping_add(ROWS);
-        while memory.finished.load(Ordering::Acquire) != end {
+        while !memory.groups[0].has_finished(ROWS) {
             launch.turn();
             thread::yield_now();
         }
-        for row in [FIRST, RowNumber(end.wrapping_sub(1))] {
-            memory.check_row(row);
+        for row in publisher.join().unwrap() {
+            memory.groups[0].check_row(row);
         }
-        publisher.join().unwrap();
+        launch.stop();
+    });
+}
+
+/// Two groups with a CPUSyncer each: bringing one back sends the other away
+/// in the middle of its rows.
+#[test]
+fn a_relaunch_for_one_group_strands_no_row_of_another() {
+    explore(|| {
+        let memory = Memory::new(2, 2);
+        let mut launch = Launch::new(&memory);
+        let other = {
+            let memory = memory.clone();
+            thread::spawn(move || memory.publish(1, &mut Ring::new(2, FIRST)))
+        };
+        let row = memory.publish(0, &mut Ring::new(2, FIRST));
+        while !memory.groups.iter().all(|group| group.has_finished(1)) {
+            launch.turn();
+            thread::yield_now();
+        }
+        memory.groups[0].check_row(row);
+        memory.groups[1].check_row(other.join().unwrap());
         launch.stop();
     });
 }

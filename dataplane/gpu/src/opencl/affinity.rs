@@ -22,6 +22,18 @@ pub(super) fn on_cores<R>(cores: &[usize], work: impl FnOnce() -> R) -> io::Resu
     Ok(work())
 }
 
+/// The calling thread's cores without `busy`, for
+/// [`Settings::worker_cores`](super::Settings::worker_cores): where kernels on
+/// the CPU may run beside CPUSyncers on `busy`. Empty, and so of no effect, where
+/// there are no others.
+///
+/// # Errors
+/// The system's error if it does not tell the thread's cores.
+pub fn cores_beside(busy: &[usize]) -> io::Result<Vec<usize>> {
+    let own = sched_getaffinity(None)?;
+    Ok((0..CpuSet::MAX_CPU).filter(|core| own.is_set(*core) && !busy.contains(core)).collect())
+}
+
 /// Gives the thread its cores back.
 struct Restore(CpuSet);
 
@@ -39,8 +51,15 @@ mod tests {
     use std::thread;
 
     fn cores() -> Vec<usize> {
-        let set = sched_getaffinity(None).unwrap();
-        (0..CpuSet::MAX_CPU).filter(|&core| set.is_set(core)).collect()
+        cores_beside(&[]).unwrap()
+    }
+
+    #[test]
+    fn busy_cores_are_left_out() {
+        let all = cores();
+        assert!(!all.is_empty());
+        assert_eq!(cores_beside(&all[..1]).unwrap(), all[1..]);
+        assert_eq!(cores_beside(&all).unwrap(), []);
     }
 
     #[test]

@@ -10,6 +10,7 @@ mod error;
 mod select;
 mod svm;
 
+pub use affinity::cores_beside;
 pub use backend::{OpenClAccelerator, Program, Settings};
 pub use device::{Atomics, DeviceReport, DeviceType, Svm, Unusable, devices};
 pub use environment::{EnvironmentError, prepare_pocl};

@@ -61,7 +61,8 @@ pub(super) fn pages(context: &Arc<Context>, len: usize) -> Result<SharedRegion, 
     let too_much = || ClError(CL_MEM_OBJECT_ALLOCATION_FAILURE);
     let len = region::huge_pages(len).ok_or_else(too_much)?;
     let block = Block::new(context, len.checked_add(HUGE_PAGE).ok_or_else(too_much)?)?;
-    let base = region::aligned(block.base);
+    // SAFETY: a huge page more than `len` is allocated.
+    let base = unsafe { region::aligned(block.base) };
     // SAFETY: the block is a huge page longer than `len`, so the `len` bytes
     // from the boundary on lie inside; it is freed by its drop.
     Ok(unsafe { SharedRegion::from_raw(base, len, Box::new(block)) })

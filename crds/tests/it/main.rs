@@ -1,0 +1,11 @@
+//! One binary for all integration tests: they share what takes long to link.
+
+mod bundles;
+mod common;
+mod compiling;
+mod examples;
+mod explaining;
+mod no_panic;
+mod packets;
+mod schema;
+mod validation;

@@ -1,0 +1,98 @@
+//! The generated CRD, and the rules that it carries in CEL.
+
+use crate::common::{EDGE, edit};
+use hummingbird_crds::{api::NfChain, crd_yaml};
+
+fn chain(text: &str) -> NfChain {
+    serde_yaml::from_str(text.split("\n---\n").next().unwrap()).unwrap()
+}
+
+#[test]
+fn the_crd_in_the_tree_is_the_generated_one() {
+    assert!(
+        crd_yaml().unwrap() == include_str!("../../nfchain.yaml"),
+        "run: cargo run -p hummingbird-crds --bin crdgen > crds/nfchain.yaml"
+    );
+}
+
+#[test]
+fn the_schema_has_no_format_that_an_api_server_does_not_know() {
+    let yaml = crd_yaml().unwrap();
+    let formats: Vec<_> = yaml.lines().filter_map(|line| line.trim().strip_prefix("format: ")).collect();
+    assert!(formats.iter().all(|format| ["int32", "int64", "date-time"].contains(format)), "{formats:?}");
+    assert!(!yaml.contains("additionalProperties: false"));
+}
+
+#[test]
+fn list_types_are_as_designed() {
+    let crd: serde_json::Value = serde_yaml::from_str(&crd_yaml().unwrap()).unwrap();
+    let version = &crd["spec"]["versions"][0];
+    let spec = &version["schema"]["openAPIV3Schema"]["properties"]["spec"]["properties"];
+    let keys = "x-kubernetes-list-map-keys";
+    assert_eq!(spec["ports"][keys], serde_json::json!(["name"]));
+    assert_eq!(spec["functions"][keys], serde_json::json!(["name"]));
+    assert_eq!(spec["transitions"][keys], serde_json::json!(["function", "verdict"]));
+    assert_eq!(spec["classes"]["x-kubernetes-list-type"], "atomic");
+    let function = &spec["functions"]["items"]["properties"];
+    let associations = &function["ipsec"]["properties"]["securityAssociations"];
+    assert_eq!(associations["x-kubernetes-list-type"], "atomic");
+    assert_eq!(function["router"]["properties"]["routes"]["x-kubernetes-list-type"], "atomic");
+    let status = &version["schema"]["openAPIV3Schema"]["properties"]["status"]["properties"];
+    assert_eq!(status["instances"][keys], serde_json::json!(["node"]));
+    assert_eq!(status["conditions"][keys], serde_json::json!(["type"]));
+    let columns: Vec<_> =
+        version["additionalPrinterColumns"].as_array().unwrap().iter().map(|c| &c["name"]).collect();
+    assert_eq!(columns, ["READY", "REASON", "NODE", "CLASSES", "RX", "TX", "DROPS", "GENERATION", "AGE"]);
+}
+
+#[test]
+fn cel_says_what_validation_says() {
+    chain(EDGE).validate_cel().unwrap();
+    for (from, to, message) in [
+        ("    pci: {address: \"0000:00:03.0\"}\n", "", "exactly one of pci and kernel"),
+        ("{address: \"0000:00:03.0\"}", "{}", "exactly one of address and selector"),
+        ("cores: 1\n", "workgroups: 1\n", "workgroups is for compute: GPU"),
+        ("compute: CPU\n    cores: 1\n", "compute: GPU\n", "a Router runs on the CPU"),
+        ("mode: Tunnel", "mode: Transport", "mode Tunnel and only it"),
+        ("esn: false", "replayWindow: 64", "replayWindow is for direction: Decrypt"),
+        (
+            "{configMapRef: {name: ids-rules, key: local.rules}}",
+            "{}",
+            "exactly one of configMapRef and configMapSelector",
+        ),
+        (
+            "router: {routes: [",
+            "router: {routesFrom: {configMapRef: {name: routes}}, routes: [",
+            "exactly one of routes and routesFrom",
+        ),
+        ("defaultClass: outbound", "defaultClass: out", "defaultClass must name a class"),
+        ("class: quarantine}", "class: prison}", "a transition must name a class"),
+        (
+            "  defaultClass:",
+            "  placement: {mode: EveryMatchingNode}\n  defaultClass:",
+            "EveryMatchingNode refuses Encrypt",
+        ),
+        (
+            "type: Router\n    compute: CPU\n    router: {routes:",
+            "type: NIDS\n    compute: CPU\n    router: {routes:",
+            "type NIDS and only it",
+        ),
+    ] {
+        let errors = chain(&edit(EDGE, from, to)).validate_cel().unwrap_err().to_string();
+        assert!(errors.contains(message), "{to}: {errors}");
+        assert!(!crate::common::violations(&edit(EDGE, from, to)).is_empty());
+    }
+}
+
+#[test]
+fn ports_are_immutable() {
+    let old = chain(EDGE);
+    for (from, to, message) in [
+        ("- name: wan", "- name: wide", "ports are immutable"),
+        ("pci: {address: \"0000:00:03.0\"}", "kernel: {interface: eth0}", "the kind of a port is immutable"),
+    ] {
+        let errors = chain(&edit(EDGE, from, to)).validate_cel_update(&old).unwrap_err().to_string();
+        assert!(errors.contains(message), "{errors}");
+    }
+    chain(&edit(EDGE, "mtu: 1500", "mtu: 1400")).validate_cel_update(&old).unwrap();
+}
