@@ -77,7 +77,7 @@ library=$(find /usr/lib /usr/local/lib -name liboclgrind-rt-icd.so -print -quit)
 echo "$library" >"$work/oclgrind.icd"
 interpret() { # FILE; output in $work/log
   OCL_ICD_VENDORS=$work/oclgrind.icd OCLGRIND_DATA_RACES=1 OCLGRIND_MAX_ERRORS=4 timeout 20 \
-    "$target/release/examples/finite_run" "$1" "-cl-std=CL1.2 -DHB_CL12 -cl-opt-disable" >"$work/log" 2>&1
+    "$target/release/examples/finite_run" "$1" "-cl-std=CL1.2 -DHB_CL12 -cl-opt-disable" 8 >"$work/log" 2>&1
 }
 reports='data race|Invalid (read|write)|divergence detected|Oclgrind: [0-9]+ errors'
 

@@ -36,8 +36,6 @@ test  clang-15             static checks of the kernels
 test  llvm-spirv-15        the kernels as SPIR-V
 test  spirv-tools          validates that SPIR-V
 test  oclgrind             finds races and stray accesses in the kernels
-test  opencl-headers       headers of the oclgrind host program
-test  ocl-icd-opencl-dev   links the oclgrind host program
 LIST
 }
 

@@ -68,6 +68,8 @@ drop_reasons! {
     StateUnavailable = "state_unavailable",
     /// The buffer has no room for the headers or the trailer of ESP.
     NoHeadroom = "no_headroom",
+    /// The cipher or its kernel refused the packet: a defect of ours or of the device.
+    CipherFailed = "cipher_failed",
     // Decrypt.
     /// An ESP packet that is a fragment (RFC 4303, section 3.4.1).
     EspFragment = "esp_fragment",

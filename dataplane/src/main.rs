@@ -1,2 +1,7 @@
-//! `hummingbird-dataplane`.
-fn main() {}
+//! `hummingbird-dataplane`: see `--help`.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    hummingbird_dataplane::cli::main()
+}

@@ -1,6 +1,6 @@
 //! Runs the persistent kernel to an end, without a live host: `finite_run
-//! PROGRAM OPTIONS` builds the program text, publishes all rows beforehand in
-//! plain buffers, launches with a lease of one empty poll, so that the kernel
+//! PROGRAM OPTIONS SIZE` builds the program text, publishes all rows beforehand in
+//! plain buffers, launches groups of SIZE work items with a lease of one empty poll, so that the kernel
 //! drains its rings and leaves, and compares everything with the oracle.
 //!
 //! That is how an interpreter without shared memory (oclgrind) can watch the
@@ -25,35 +25,26 @@ use scene::{DUMMY, Scene, Slot};
 use std::error::Error;
 use std::mem::offset_of;
 
-/// Small: an interpreter is slow. More rows than the ring is deep would need a
-/// host. Rows hold fewer packets in one group than items, in the other more.
 const GROUPS: usize = 2;
-const LOCAL: usize = 8;
-const ITEMS: usize = 10;
+/// More rows than the ring is deep would need a host.
 const DEPTH: u32 = 4;
 
-/// Rows for one group: all functions, dummies inside and after, one empty row.
-fn rows(scene: &mut Scene) -> [Vec<u8>; DEPTH as usize] {
-    let (sa, esn) = (scene.random_sa(false), scene.random_sa(true));
+/// Rows of `items` packets for one group: all functions, dummies inside and
+/// after, one row empty.
+fn rows(scene: &mut Scene, items: usize) -> [Vec<u8>; DEPTH as usize] {
+    let sas = [scene.random_sa(false), scene.random_sa(true)];
     let set = scene.patterns(&["ab", "b", "c", "d", "e", "f", "g", "h"]);
-    let plain: Vec<Slot> =
-        (0..ITEMS).map(|n| scene.plain([sa, esn][n % 2], 16 * (n % 6), 5 * n % 64)).collect();
-    let cipher: Vec<Slot> = (0..8_u32)
-        .map(|n| {
-            scene.cipher(
-                [sa, esn][n as usize % 2],
-                16 * (n as usize % 6),
-                4 * n as usize,
-                (n == 3).then_some(n),
-            )
-        })
+    let plain: Vec<Slot> = (0..items).map(|n| scene.plain(sas[n % 2], 16 * (n % 6), 5 * n % 64)).collect();
+    let cipher: Vec<Slot> = (0..items - 2)
+        .map(|n| scene.cipher(sas[n % 2], 16 * (n % 6), 4 * n % 64, (n % 8 == 3).then_some(n as u32)))
         .collect();
-    let text: Vec<Slot> = (0..7).map(|n| scene.payload(set, &b"ABcdefghab"[..n + 4], n)).collect();
+    let text: Vec<Slot> =
+        (0..items - 3).map(|n| scene.payload(set, &b"ABcdefghab"[..4 + n % 7], n % 64)).collect();
     [
-        scene::row(EspEncrypt, ITEMS, &plain),
-        scene::row(EspDecrypt, ITEMS, &[&cipher[..4], &[DUMMY], &cipher[4..]].concat()),
-        scene::row(Match, ITEMS, &text),
-        scene::row(EspEncrypt, ITEMS, &[]),
+        scene::row(EspEncrypt, items, &plain),
+        scene::row(EspDecrypt, items, &[&cipher[..4], &[DUMMY], &cipher[4..]].concat()),
+        scene::row(Match, items, &text),
+        scene::row(EspEncrypt, items, &[]),
     ]
 }
 
@@ -86,23 +77,25 @@ fn same(what: &str, found: &[u8], expected: &[u8]) -> Result<(), String> {
 }
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let [program, options] = std::env::args()
-        .skip(1)
-        .collect::<Vec<_>>()
-        .try_into()
-        .map_err(|_| "usage: finite_run PROGRAM OPTIONS")?;
-    let source = std::fs::read_to_string(&program).map_err(|error| format!("{program}: {error}"))?;
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let [program, options, size] = arguments.as_slice() else {
+        return Err("usage: finite_run PROGRAM OPTIONS SIZE".into());
+    };
+    let local: usize = size.parse().map_err(|error| format!("SIZE {size}: {error}"))?;
+    // Some items take two packets of a row, the others one.
+    let items = local.max(4) + 2;
+    let source = std::fs::read_to_string(program).map_err(|error| format!("{program}: {error}"))?;
     let platform = get_platforms()?.into_iter().next().ok_or("no OpenCL platform")?;
     let device = platform.get_devices(CL_DEVICE_TYPE_ALL)?.into_iter().next().ok_or("no OpenCL device")?;
     let context = Context::from_device(&Device::new(device))?;
-    println!("on {} with {options}", Device::new(device).name()?);
-    let built = Program::create_and_build_from_source(&context, &source, &options)?;
+    println!("on {}, {local} items a group, with {options}", Device::new(device).name()?);
+    let built = Program::create_and_build_from_source(&context, &source, options)?;
     let kernel = Kernel::create(&built, KERNEL_NAME)?;
     // SAFETY: the device is the context's.
     let queue = unsafe { CommandQueue::create_with_properties(&context, device, 0, 0)? };
 
     let mut scene = Scene::new(40);
-    let before: Vec<_> = (0..GROUPS).flat_map(|_| rows(&mut scene)).collect();
+    let before: Vec<_> = (0..GROUPS).flat_map(|_| rows(&mut scene, items)).collect();
     let mut control = vec![0; GROUPS * size_of::<Control>()];
     for group in control.chunks_mut(size_of::<Control>()) {
         let at = offset_of!(Control, cpu_index);
@@ -110,8 +103,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     }
     let ring = before.concat();
     assert_eq!(
-        row_offset(1, 0, DEPTH, ITEMS),
-        DEPTH as usize * row_bytes(ITEMS),
+        row_offset(1, 0, DEPTH, items),
+        DEPTH as usize * row_bytes(items),
         "rings lie one after the other"
     );
     let on_device = |bytes: &[u8]| buffer(&context, &queue, bytes);
@@ -127,12 +120,12 @@ fn main() -> Result<(), Box<dyn Error>> {
             .set_arg(&d_launch)
             .set_arg(&d_rows)
             .set_arg(&(DEPTH - 1))
-            .set_arg(&(ITEMS as u32))
+            .set_arg(&(items as u32))
             .set_arg(&d_packets)
             .set_arg(&d_tables)
             .set_arg(&1_u32)
-            .set_global_work_size(GROUPS * LOCAL)
-            .set_local_work_size(LOCAL)
+            .set_global_work_size(GROUPS * local)
+            .set_local_work_size(local)
             .enqueue_nd_range(&queue)?
             .wait()?;
     }
@@ -140,7 +133,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut packets = scene.packets.clone();
     let mut expected = Vec::new();
     for mut row in before {
-        scene.oracle.run_row(&mut row, ITEMS, &mut packets);
+        scene.oracle.run_row(&mut row, items, &mut packets);
         expected.extend(row);
     }
     let control = read(&queue, &d_control, control.len())?;

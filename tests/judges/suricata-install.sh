@@ -21,7 +21,9 @@ as_root=
 [ "$(id -u)" = 0 ] || as_root=sudo
 if ! apt-cache policy suricata | grep -q '1:7\.'; then
     mirror=$(apt-cache policy | sed -n 's|.* \(http[^ ]*/debian\)/* bookworm/main .*|\1|p' | head -n 1)
-    echo "deb ${mirror:-http://deb.debian.org/debian} bookworm-backports main" |
+    # The backports of the mirror that this Debian already uses.
+    [ -n "$mirror" ] || { echo "$0: no package source for Debian 12 (bookworm) main" >&2; exit 1; }
+    echo "deb $mirror bookworm-backports main" |
         $as_root tee /etc/apt/sources.list.d/bookworm-backports.list >/dev/null
     $as_root apt-get update -qq >&2
 fi

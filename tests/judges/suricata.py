@@ -5,8 +5,8 @@ The same rules and the same capture go through Suricata and through
 `crds/rules/examples/evaluate.rs`; both must name the same sids for the same
 packets. The captures are made here with Scapy: for each keyword packets on
 both sides of its condition, random contents over random payloads, and a
-hostile payload. Then the example rules run over the real captures in
-../shared/data/pcap, where there are any.
+hostile payload. Then the example rules run over packets made from them and
+over the real captures in ../shared/data/pcap, where there are any.
 
 usage: suricata.py [--evaluate COMMAND] [--suricata COMMAND]
 Exits with 1 on any difference that EXPLAINED does not explain.
@@ -23,6 +23,9 @@ import tempfile
 
 from scapy.all import ICMP, IP, TCP, UDP, Ether, Raw, raw, rdpcap, wrpcap
 from scapy.layers.inet import IPOption_LSRR, IPOption_NOP, IPOption_RR
+
+sys.dont_write_bytecode = True
+from suricata_witness import witnesses  # noqa: E402
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 CAPTURES = ROOT.parent / "shared" / "data" / "pcap"
@@ -438,6 +441,16 @@ def main():
                     differences += 1
                     print("rules that no packet matches, so that they prove nothing:", *silent, sep="\n  ")
         example = ROOT / "examples" / "rules" / "local.rules"
+        capture = folder / "witnesses.pcap"
+        frames, count = witnesses(example)
+        wrpcap(str(capture), frames, linktype=1)
+        differing, found = compare("witnesses of the example rules", example, capture, arguments, folder)
+        differences += differing
+        matched = {sid for _, sid in found}
+        print(f"  {len(matched)} of {count} example rules match a packet")
+        if len(matched) < 147:
+            differences += 1
+            print("  fewer than 147, so that the rest prove nothing")
         for capture in sorted(CAPTURES.glob("*.pcap")) if CAPTURES.is_dir() else []:
             differences += compare(capture.name, example, capture, arguments, folder)[0]
         if not CAPTURES.is_dir():

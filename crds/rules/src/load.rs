@@ -97,7 +97,9 @@ pub fn load(sources: &[Source<'_>], options: &Options) -> Result<(RuleSet, LoadR
         }
     }
     report.skipped += report.invalid + report.duplicates;
-    report.warnings.sort_by_key(|warning| sources.iter().position(|source| source.name == warning.file));
+    report
+        .warnings
+        .sort_by_key(|warning| (sources.iter().position(|source| source.name == warning.file), warning.line));
     if report.loaded + report.approximate == 0 {
         let names: Vec<&str> = sources.iter().map(|source| source.name).collect();
         let files = if names.is_empty() { "no file".into() } else { names.join(", ") };

@@ -67,16 +67,15 @@ pub struct Rule {
     /// The index in [`RuleSet::patterns`] of the pattern without which it
     /// cannot match; `None` if it has none.
     pub pattern: Option<u32>,
-    header: Header,
     conditions: Box<[Condition]>,
     items: Box<[Item]>,
     on_fragments: bool,
 }
 
 impl Rule {
-    fn matches(&self, sets: &[Ranges], packet: &Packet<'_>) -> bool {
-        self.header.holds(sets, &packet.tuple, packet.fragment)
-            && (self.on_fragments || !packet.fragment)
+    /// Whether all but the header fits.
+    fn matches(&self, packet: &Packet<'_>) -> bool {
+        (self.on_fragments || !packet.fragment)
             && self.conditions.iter().all(|condition| condition.holds(packet))
             && (self.items.is_empty()
                 || !packet.payload.is_empty() && payload::matches(&self.items, packet.payload))
@@ -90,35 +89,45 @@ impl Rule {
 #[derive(Clone, Debug, Default)]
 pub struct RuleSet {
     rules: Box<[Rule]>,
+    /// Every header once; thousands of rules share a few hundred.
+    headers: Box<[Header]>,
     sets: Box<[Ranges]>,
     patterns: Box<[Box<[u8]>]>,
-    /// The rules of each pattern, in order.
+    /// The rules of each pattern.
     by_pattern: Lists,
     /// The rules without a pattern, for each [`Slot`].
     always: Lists,
 }
 
-/// Lists of rules, one behind the other.
+/// A rule to try, and its header, which is judged first and without touching
+/// the rule.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Candidate {
+    header: u32,
+    rule: u32,
+}
+
+/// Lists of candidates, one behind the other, those of one header together.
 #[derive(Clone, Debug, Default)]
 struct Lists {
-    /// Where each list starts in `rules`, and where the last one ends.
+    /// Where each list starts in `candidates`, and where the last one ends.
     starts: Box<[u32]>,
-    rules: Box<[u32]>,
+    candidates: Box<[Candidate]>,
 }
 
 impl Lists {
-    fn new(lists: &[Vec<u32>]) -> Self {
+    fn new(mut lists: Vec<Vec<Candidate>>) -> Self {
         let mut starts = vec![0];
-        starts.extend(lists.iter().scan(0, |end, list| {
-            *end += list.len() as u32;
-            Some(*end)
-        }));
-        Self { starts: starts.into(), rules: lists.concat().into() }
+        for list in &mut lists {
+            list.sort_unstable();
+            starts.push(starts.last().copied().unwrap_or(0) + list.len() as u32);
+        }
+        Self { starts: starts.into(), candidates: lists.concat().into() }
     }
 
-    fn get(&self, list: usize) -> &[u32] {
+    fn get(&self, list: usize) -> &[Candidate] {
         match (self.starts.get(list), self.starts.get(list + 1)) {
-            (Some(start), Some(end)) => &self.rules[*start as usize..*end as usize],
+            (Some(start), Some(end)) => &self.candidates[*start as usize..*end as usize],
             _ => &[],
         }
     }
@@ -248,15 +257,21 @@ impl RuleSet {
     }
 
     /// Whether a `pass` rule is among those that match.
-    fn try_rules(&self, candidates: &[u32], packet: &Packet<'_>, matches: &mut Vec<RuleIndex>) -> bool {
+    fn try_rules(&self, candidates: &[Candidate], packet: &Packet<'_>, matches: &mut Vec<RuleIndex>) -> bool {
         let mut passed = false;
-        for index in candidates {
-            let rule = &self.rules[*index as usize];
-            if rule.matches(&self.sets, packet) {
-                if rule.action == Action::Pass {
-                    passed = true;
-                } else {
-                    matches.push(RuleIndex(*index));
+        for same_header in candidates.chunk_by(|a, b| a.header == b.header) {
+            let header = &self.headers[same_header[0].header as usize];
+            if !header.holds(&self.sets, &packet.tuple, packet.fragment) {
+                continue;
+            }
+            for candidate in same_header {
+                let rule = &self.rules[candidate.rule as usize];
+                if rule.matches(packet) {
+                    if rule.action == Action::Pass {
+                        passed = true;
+                    } else {
+                        matches.push(RuleIndex(candidate.rule));
+                    }
                 }
             }
         }
@@ -267,10 +282,14 @@ impl RuleSet {
     #[cfg(test)]
     pub(crate) fn evaluate_all(&self, packet: &Packet<'_>) -> Vec<RuleIndex> {
         let mut matches = Vec::new();
-        let all: Vec<u32> = (0..self.rules.len() as u32).collect();
+        let always = Slot::ALL.iter().flat_map(|(slot, _)| self.always.get(*slot as usize));
+        let mut all: Vec<Candidate> = self.by_pattern.candidates.iter().chain(always).copied().collect();
+        all.sort_unstable();
+        all.dedup();
         if self.try_rules(&all, packet, &mut matches) {
             matches.clear();
         }
+        matches.sort_unstable();
         matches
     }
 }
@@ -279,17 +298,24 @@ impl RuleSet {
 #[derive(Default)]
 pub(crate) struct Builder {
     rules: Vec<Rule>,
+    headers: Vec<Header>,
+    by_header: HashMap<Header, u32>,
     patterns: HashMap<Box<[u8]>, u32>,
-    by_pattern: Vec<Vec<u32>>,
-    always: [Vec<u32>; Slot::ALL.len()],
+    by_pattern: Vec<Vec<Candidate>>,
+    always: [Vec<Candidate>; Slot::ALL.len()],
 }
 
 impl Builder {
     pub fn push(&mut self, draft: Draft) {
-        let index = self.rules.len() as u32;
         let approximate = !draft.unsupported.is_empty();
         let (action, sid, gid, rev) = (draft.action, draft.sid, draft.gid, draft.rev);
         let (msg, header) = (draft.msg.clone(), draft.header.clone());
+        let transport = header.transport;
+        let header = *self.by_header.entry(header).or_insert_with_key(|header| {
+            self.headers.push(header.clone());
+            self.headers.len() as u32 - 1
+        });
+        let candidate = Candidate { header, rule: self.rules.len() as u32 };
         let Compiled { conditions, items, pattern, on_fragments } = draft.compile();
         let pattern = pattern.map(|bytes| {
             let next = self.by_pattern.len() as u32;
@@ -299,15 +325,15 @@ impl Builder {
             })
         });
         match pattern {
-            Some(pattern) => self.by_pattern[pattern as usize].push(index),
+            Some(pattern) => self.by_pattern[pattern as usize].push(candidate),
             None => {
                 for (slot, protocol) in Slot::ALL {
                     let fits = match protocol {
-                        Some(protocol) => header.transport.includes(protocol),
-                        None => header.transport == Transport::Any,
+                        Some(protocol) => transport.includes(protocol),
+                        None => transport == Transport::Any,
                     };
                     if fits {
-                        self.always[slot as usize].push(index);
+                        self.always[slot as usize].push(candidate);
                     }
                 }
             }
@@ -320,7 +346,6 @@ impl Builder {
             msg,
             approximate,
             pattern,
-            header,
             conditions,
             items,
             on_fragments,
@@ -332,10 +357,11 @@ impl Builder {
         patterns.sort_unstable_by_key(|(_, index)| *index);
         RuleSet {
             rules: self.rules.into(),
+            headers: self.headers.into(),
             sets,
             patterns: patterns.into_iter().map(|(bytes, _)| bytes).collect(),
-            by_pattern: Lists::new(&self.by_pattern),
-            always: Lists::new(&self.always),
+            by_pattern: Lists::new(self.by_pattern),
+            always: Lists::new(self.always.into()),
         }
     }
 }

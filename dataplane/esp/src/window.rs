@@ -102,7 +102,7 @@ impl Window {
             return Ok(());
         }
         self.not_too_old(number, size)?;
-        self.seen(self.slot(number).load(Relaxed), number).map(|_| ())
+        Self::seen(self.slot(number).load(Relaxed), number).map(|_| ())
     }
 
     /// Marks `number` as seen.
@@ -113,7 +113,7 @@ impl Window {
             let slot = self.slot(number);
             let mut word = slot.load(Relaxed);
             loop {
-                let marked = self.seen(word, number)?;
+                let marked = Self::seen(word, number)?;
                 match slot.compare_exchange_weak(word, marked, Relaxed, Relaxed) {
                     Ok(_) => break,
                     Err(now) => word = now,
@@ -137,8 +137,7 @@ impl Window {
     }
 
     /// What the slot's `word` becomes once `number` is seen.
-    #[allow(clippy::unused_self, reason = "reads with its two callers")]
-    fn seen(&self, word: u64, number: u64) -> Result<u64, Refused> {
+    fn seen(word: u64, number: u64) -> Result<u64, Refused> {
         let bit = 1 << (number % SLOT);
         let block = (number / SLOT) & ((1 << BLOCK_BITS) - 1);
         let (held, bits) = (word >> SLOT, word & ((1 << SLOT) - 1));

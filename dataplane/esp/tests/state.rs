@@ -171,35 +171,48 @@ fn keys_keep_their_kind_of_numbers_and_their_direction() {
     changed(&open(dir.path()));
 }
 
-/// A folder in the place of the temporary file: every write fails, even root's.
+/// A device that is always full, or a folder, in the place of the temporary
+/// file: every write fails, even root's.
 #[test]
 fn a_disk_that_refuses_stops_the_sa_and_only_for_as_long() {
-    let dir = tempfile::tempdir().unwrap();
-    let outbound = identity(Direction::Outbound);
-    let states = open(dir.path());
-    let obstacle = file(dir.path(), &outbound).with_extension("new");
-    fs::create_dir(&obstacle).unwrap();
-    let refused = states.outbound(&outbound, false).unwrap_err();
-    assert!(matches!(refused, StateError::Io { action: "write", .. }), "{refused}");
-    fs::remove_dir(&obstacle).unwrap();
+    fn full(at: &Path) {
+        std::os::unix::fs::symlink("/dev/full", at).unwrap();
+    }
+    fn folder(at: &Path) {
+        fs::create_dir(at).unwrap();
+    }
+    fn clear(at: &Path) {
+        fs::remove_file(at).or_else(|_| fs::remove_dir(at)).unwrap();
+    }
+    for (refuse, text) in [(full as fn(&Path), "No space left on device"), (folder, "Is a directory")] {
+        let dir = tempfile::tempdir().unwrap();
+        let outbound = identity(Direction::Outbound);
+        let states = open(dir.path());
+        let obstacle = file(dir.path(), &outbound).with_extension("new");
+        refuse(&obstacle);
+        let refused = states.outbound(&outbound, false).unwrap_err().to_string();
+        assert!(refused.contains("cannot write") && refused.contains(text), "{refused}");
+        clear(&obstacle);
 
-    let sa = states.outbound(&outbound, false).unwrap();
-    fs::create_dir(&obstacle).unwrap();
-    for number in 1..=40 {
-        assert_eq!(send(&sa), Ok(number), "what is reserved may be used");
-    }
-    let end = Instant::now() + Duration::from_secs(60);
-    while states.problem().is_none() {
-        assert_eq!(send(&sa), Err(EspDrop::StateUnavailable));
-        assert!(Instant::now() < end, "the problem is told");
-        std::thread::yield_now();
-    }
-    assert!(states.problem().unwrap().contains(&outbound.to_string()));
-    fs::remove_dir(&obstacle).unwrap();
-    assert_eq!(patiently(|| send(&sa)), 41, "nothing is skipped, nothing used twice");
-    while states.problem().is_some() {
-        assert!(Instant::now() < end, "and so is its end");
-        std::thread::yield_now();
+        let sa = states.outbound(&outbound, false).unwrap();
+        refuse(&obstacle);
+        for number in 1..=40 {
+            assert_eq!(send(&sa), Ok(number), "what is reserved may be used");
+        }
+        let end = Instant::now() + Duration::from_secs(60);
+        while states.problem().is_none() {
+            assert_eq!(send(&sa), Err(EspDrop::StateUnavailable));
+            assert!(Instant::now() < end, "the problem is told");
+            std::thread::yield_now();
+        }
+        let problem = states.problem().unwrap();
+        assert!(problem.contains(&outbound.to_string()) && problem.contains(text), "{problem}");
+        clear(&obstacle);
+        assert_eq!(patiently(|| send(&sa)), 41, "nothing is skipped, nothing used twice");
+        while states.problem().is_some() {
+            assert!(Instant::now() < end, "and so is its end");
+            std::thread::yield_now();
+        }
     }
 }
 

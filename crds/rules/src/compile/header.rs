@@ -11,7 +11,7 @@ use crate::{
 };
 
 /// The protocols that a rule applies to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Transport {
     Any,
     Only(Protocol),
@@ -33,7 +33,7 @@ impl Transport {
 pub(crate) struct SetId(u32);
 
 /// What a rule's header asks.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Header {
     pub transport: Transport,
     source: End,
@@ -41,7 +41,7 @@ pub(crate) struct Header {
     both_ways: bool,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 struct End {
     addresses: SetId,
     /// `None` for `any`.

@@ -14,8 +14,9 @@ use std::{
 use super::{Mark, StateError, StateOptions, record::Record, store::Store};
 use crate::{InboundSa, OutboundSa, SaIdentity};
 
-/// Time between two tries of a disk that refused.
-const RETRY: Duration = Duration::from_millis(500);
+/// Time between two tries of a disk that refused; short, for the files of other
+/// SAs may be writable and their reserves run on.
+const RETRY: Duration = Duration::from_millis(50);
 
 /// An SA's live state.
 #[derive(Clone)]
@@ -184,12 +185,16 @@ impl Keeper {
     /// none. `entries` are the registry's own.
     pub(crate) fn settle(&self, entries: HashMap<SaIdentity, Entry>) -> Result<(), StateError> {
         lock(&self.entries).clear();
+        let mut failure = None;
         for (identity, entry) in entries {
             let esn = entry.esn();
-            if let Some(mark) = entry.settled() {
-                self.store.replace(&Record { identity, esn, mark })?;
+            if let Some(mark) = entry.settled()
+                && let Err(why) = self.store.replace(&Record { identity, esn, mark })
+            {
+                failure = Some(why);
             }
         }
-        self.store.sync_dir()
+        self.store.sync_dir()?;
+        failure.map_or(Ok(()), Err)
     }
 }

@@ -64,22 +64,22 @@ impl Mark {
         }
     }
 
-    /// Keeper: the number that asked, while it is not yet answered.
+    /// Keeper: the highest number that asked and is not yet answered.
     pub(crate) fn asked(&self) -> Option<u64> {
-        let asked = self.asked.load(Acquire);
-        if asked != 0 && asked < self.low.load(Relaxed) {
-            // Answered meanwhile; a failed exchange is a newer question.
-            let _ = self.asked.compare_exchange(asked, 0, AcqRel, Relaxed);
-            return None;
-        }
-        (asked != 0).then_some(asked)
+        Some(self.asked.load(Acquire)).filter(|asked| *asked != 0)
     }
 
-    /// Keeper: the disk has `mark` now.
+    /// Keeper: the disk has `mark` now, `reserved` numbers beyond what is used.
+    /// Whoever asked for a number up to it is answered; a number beyond, asked
+    /// for meanwhile, stays.
     pub(crate) fn moved(&self, mark: u64, reserved: u64) {
         self.low.store(low(mark, reserved), Relaxed);
         self.durable.store(mark, Release);
-        self.asked();
+        let asked = self.asked.load(Acquire);
+        if asked <= mark {
+            // An exchange that fails met a higher number: the next round's.
+            let _ = self.asked.compare_exchange(asked, 0, AcqRel, Relaxed);
+        }
     }
 }
 
@@ -108,6 +108,24 @@ mod tests {
         mark.moved(201, 100);
         assert_eq!(mark.asked(), None);
         assert!(mark.covers(201) && !mark.covers(202));
+    }
+
+    #[test]
+    fn at_the_end_of_the_space_nobody_asks_for_ever() {
+        let mark = Mark::durable(100, 100, std::thread::current());
+        (1..=100).for_each(|number| mark.used(number));
+        assert!(mark.asked().is_some());
+        mark.moved(100, 0);
+        assert_eq!(mark.asked(), None, "there is no more to be had");
+    }
+
+    #[test]
+    fn a_question_beyond_the_answer_stays() {
+        let mark = Mark::durable(10, 10, std::thread::current());
+        mark.used(9);
+        assert!(!mark.covers(50));
+        mark.moved(19, 10);
+        assert_eq!(mark.asked(), Some(50));
     }
 
     #[test]

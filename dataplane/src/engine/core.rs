@@ -1,0 +1,141 @@
+//! A core: a thread that polls its roles, run to completion, and backs off
+//! while there is nothing to do.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread,
+    time::Duration,
+};
+
+use super::EngineError;
+use crate::{
+    DropReason,
+    cpu::CnfRole,
+    forward::Forwarder,
+    gpu::SyncerRole,
+    io::IoRole,
+    report::alerts::AlertSender,
+};
+
+/// Empty rounds after which a core yields its CPU instead of pausing.
+const YIELD_AFTER: u32 = 16;
+/// Empty rounds after which a core that holds no packet sleeps.
+const SLEEP_AFTER: u32 = 1024;
+/// How long it then sleeps between rounds.
+const SLEEP: Duration = Duration::from_micros(50);
+
+/// What a core runs.
+pub enum Role {
+    /// Receive and transmit.
+    Io(IoRole),
+    /// A CPU function.
+    Cnf(CnfRole),
+    /// Rows.
+    Syncer(SyncerRole),
+}
+
+/// What the cores are told.
+#[derive(Debug)]
+pub struct Orders {
+    /// Packets may be admitted.
+    pub admit: AtomicBool,
+    /// Leave the loop.
+    pub stop: AtomicBool,
+}
+
+/// A core's work, to be run by its thread.
+pub struct Core {
+    /// Roles in the order in which they are polled.
+    pub roles: Vec<Role>,
+    /// Its half of the forwarding module.
+    pub forwarder: Forwarder,
+    /// Its way to the alert log.
+    pub alerts: AlertSender,
+    /// What it is told.
+    pub orders: Arc<Orders>,
+}
+
+impl Core {
+    /// Runs until told to stop.
+    ///
+    /// # Errors
+    /// A capture fails, or the GPU does. The core stops at once then.
+    pub fn run(&mut self) -> Result<(), EngineError> {
+        let mut idle = 0;
+        while !self.orders.stop.load(Ordering::Acquire) {
+            if self.round()? == 0 {
+                idle += 1;
+                self.back_off(idle)?;
+            } else {
+                idle = 0;
+            }
+        }
+        Ok(())
+    }
+
+    fn round(&mut self) -> Result<usize, EngineError> {
+        let Self { roles, forwarder, alerts, orders } = self;
+        forwarder.now = dpdk::tsc();
+        let mut moved = forwarder.receive();
+        for role in roles {
+            moved += match role {
+                Role::Io(io) => io.poll(forwarder, orders.admit.load(Ordering::Acquire))?,
+                Role::Cnf(cnf) => cnf.poll(forwarder, alerts),
+                Role::Syncer(syncer) => syncer.poll(forwarder, alerts)?,
+            };
+        }
+        forwarder.flush();
+        Ok(moved)
+    }
+
+    fn back_off(&mut self, idle: u32) -> Result<(), EngineError> {
+        let busy = self.roles.iter().any(|role| matches!(role, Role::Syncer(syncer) if syncer.is_busy()));
+        match idle {
+            ..YIELD_AFTER => dpdk::pause(),
+            SLEEP_AFTER.. if !busy => {
+                if idle == SLEEP_AFTER {
+                    self.flush()?;
+                }
+                thread::sleep(SLEEP);
+            }
+            _ => thread::yield_now(),
+        }
+        Ok(())
+    }
+
+    /// Hands over what is staged for other cores and writes captures out.
+    ///
+    /// # Errors
+    /// A capture cannot be written.
+    pub fn finish(&mut self) -> Result<(), EngineError> {
+        self.forwarder.flush();
+        self.flush()
+    }
+
+    fn flush(&mut self) -> Result<(), EngineError> {
+        for role in &mut self.roles {
+            if let Role::Io(io) = role {
+                io.flush()?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Drops, counted, what is still in this core's hands. No kernel may run.
+    pub fn abandon(&mut self) {
+        self.forwarder.receive();
+        for role in &mut self.roles {
+            match role {
+                Role::Syncer(syncer) => {
+                    syncer.abandon().for_each(|packet| self.forwarder.drop(packet, DropReason::Draining));
+                }
+                Role::Io(io) => io.abandon(&mut self.forwarder),
+                Role::Cnf(_) => {}
+            }
+        }
+        self.forwarder.abandon();
+    }
+}

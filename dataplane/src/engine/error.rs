@@ -1,0 +1,79 @@
+//! Why a chain does not start, or stops with an error.
+
+use crate::{
+    nf::{nids::NidsError, ipsec::SaError},
+    ports::{CaptureError, OpenError},
+};
+
+/// Every way in which the engine fails.
+#[derive(Debug, thiserror::Error)]
+pub enum EngineError {
+    /// The `--port` arguments do not fit the manifest.
+    #[error("{0}")]
+    Ports(String),
+    /// A port cannot be opened.
+    #[error("port {name}: {source}")]
+    Port {
+        /// The port.
+        name: String,
+        /// What is wrong.
+        source: OpenError,
+    },
+    /// DPDK refuses.
+    #[error(transparent)]
+    Dpdk(#[from] dpdk::Error),
+    /// The OpenCL back end cannot be opened.
+    #[error(transparent)]
+    OpenCl(#[from] hummingbird_gpu::opencl::OpenError),
+    /// No such shape of workgroups and rows.
+    #[error(transparent)]
+    Geometry(#[from] hummingbird_gpu::GeometryError),
+    /// The persistent kernel does not come up.
+    #[error(transparent)]
+    Launch(#[from] hummingbird_gpu::StartError),
+    /// The persistent kernel is over.
+    #[error(transparent)]
+    Gpu(#[from] hummingbird_gpu::LaunchError),
+    /// Rules do not fit.
+    #[error("function {name}: {source}")]
+    Nids {
+        /// The function.
+        name: String,
+        /// What is wrong.
+        source: NidsError,
+    },
+    /// An SA cannot be used.
+    #[error("function {name}: {source}")]
+    Sa {
+        /// The function.
+        name: String,
+        /// What is wrong.
+        source: SaError,
+    },
+    /// The state directory cannot be used.
+    #[error("--state: {0}")]
+    State(#[from] hummingbird_esp::StateError),
+    /// The cipher library cannot be used.
+    #[error(transparent)]
+    Cipher(#[from] ipsec_mb::NewManagerError),
+    /// No randomness.
+    #[error(transparent)]
+    Iv(#[from] hummingbird_esp::IvError),
+    /// A capture cannot be read or written.
+    #[error(transparent)]
+    Capture(#[from] CaptureError),
+    /// The alert log cannot be written.
+    #[error("--alerts: {0}")]
+    Alerts(std::io::Error),
+    /// Memory or threads are refused.
+    #[error("{what}: {source}")]
+    System {
+        /// What was asked for.
+        what: &'static str,
+        /// What the kernel said.
+        source: std::io::Error,
+    },
+    /// A core's thread panicked.
+    #[error("core {0} panicked; this is a defect of hummingbird-dataplane")]
+    Panic(u8),
+}

@@ -1,0 +1,171 @@
+//! One core's half of the forwarding module.
+
+use std::{collections::VecDeque, sync::Arc};
+
+use hummingbird_crds::{
+    DropReason,
+    tables::{ClassId, Hop, NfId, PortId},
+};
+
+use super::{
+    CoreId, Decision, StationId, Verdict, decide,
+    ring::{CoreRings, Lane},
+};
+use crate::{
+    packet::Packet,
+    report::CoreCounters,
+    tables::{LiveTables, LiveView},
+};
+
+/// Which core each station lives on. Fixed for the life of the process.
+#[derive(Debug)]
+pub struct Wiring {
+    /// By station.
+    pub stations: Vec<CoreId>,
+    /// The transmit station of each port.
+    pub ports: Vec<StationId>,
+}
+
+/// Sends packets on from one core.
+pub struct Forwarder {
+    core: CoreId,
+    wiring: Arc<Wiring>,
+    rings: CoreRings,
+    inboxes: Vec<VecDeque<Packet>>,
+    /// The generations that this core may meet.
+    pub view: LiveView,
+    /// This core's counters.
+    pub counters: Arc<CoreCounters>,
+    /// TSC of this loop iteration.
+    pub now: u64,
+    nanoseconds_per_tick: f64,
+}
+
+impl Forwarder {
+    /// A forwarder whose inboxes hold `capacity` packets each.
+    #[must_use]
+    pub fn new(
+        core: CoreId,
+        wiring: Arc<Wiring>,
+        rings: CoreRings,
+        view: LiveView,
+        counters: Arc<CoreCounters>,
+        capacity: usize,
+    ) -> Self {
+        let inboxes = wiring
+            .stations
+            .iter()
+            .map(|home| if *home == core { VecDeque::with_capacity(capacity) } else { VecDeque::new() })
+            .collect();
+        let nanoseconds_per_tick = 1e9 / dpdk::tsc_hz() as f64;
+        Self { core, wiring, rings, inboxes, view, counters, now: dpdk::tsc(), nanoseconds_per_tick }
+    }
+
+    /// Takes in what other cores sent; returns how many packets that were.
+    pub fn receive(&mut self) -> usize {
+        let mut received = 0;
+        for arrival in &mut self.rings.arrivals {
+            let Ok(chunk) = arrival.read_chunk(arrival.slots()) else { continue };
+            received += chunk.len();
+            for mbuf in chunk {
+                let station = mbuf.private().station;
+                self.inboxes[station.index()].push_back(mbuf);
+            }
+        }
+        received
+    }
+
+    /// The packets that wait at a station of this core.
+    pub fn inbox(&mut self, station: StationId) -> &mut VecDeque<Packet> {
+        &mut self.inboxes[station.index()]
+    }
+
+    /// Hands everything staged to the other cores.
+    pub fn flush(&mut self) {
+        self.rings.lanes.iter_mut().flatten().for_each(Lane::flush);
+    }
+
+    /// Sends a just classified packet to its first function.
+    pub fn start(&mut self, tables: &LiveTables, mut packet: Packet, class: ClassId) {
+        packet.private_mut().class = class;
+        self.route(tables, packet, Hop::Rx, Verdict::Pass);
+    }
+
+    /// Sends a packet on from function `nf`, which said `verdict`.
+    pub fn pass_on(&mut self, tables: &LiveTables, packet: Packet, nf: NfId, verdict: Verdict) {
+        let passage = &self.counters.functions[tables.function_slot(nf)];
+        let entered = packet.private().entered;
+        passage.record(self.nanoseconds(self.now.saturating_sub(entered)));
+        if let Verdict::Drop(reason) = verdict {
+            passage.drops[reason.index()].add(1);
+        }
+        self.route(tables, packet, Hop::Nf(nf), verdict);
+    }
+
+    fn route(&mut self, tables: &LiveTables, mut packet: Packet, hop: Hop, verdict: Verdict) {
+        let meta = packet.private_mut();
+        match decide(&tables.tables, meta.class, hop, verdict, meta.in_port, meta.out_port) {
+            Decision::Function(class, nf) => {
+                meta.class = class;
+                meta.nf = nf;
+                meta.entered = self.now;
+                match tables.steer(nf, &mut packet) {
+                    Ok(station) => {
+                        let len = packet.len();
+                        self.counters.functions[tables.function_slot(nf)].traffic.count(len);
+                        self.send(packet, station);
+                    }
+                    Err(reason) => self.drop(packet, reason),
+                }
+            }
+            Decision::Transmit(port) => self.transmit(packet, port),
+            Decision::Drop(reason) => self.drop(packet, reason),
+        }
+    }
+
+    /// Sends a packet to a port's transmit side.
+    pub fn transmit(&mut self, packet: Packet, port: PortId) {
+        let station = self.wiring.ports[port.index()];
+        self.send(packet, station);
+    }
+
+    fn send(&mut self, mut packet: Packet, station: StationId) {
+        packet.private_mut().station = station;
+        let core = self.wiring.stations[station.index()];
+        if core == self.core {
+            self.inboxes[station.index()].push_back(packet);
+        } else if let Some(lane) = self.rings.lane(core) {
+            lane.push(packet);
+        }
+    }
+
+    /// Drops an admitted packet, counted.
+    pub fn drop(&mut self, packet: Packet, reason: DropReason) {
+        let meta = packet.private();
+        self.counters.drops[reason.index()].add(1);
+        if let Some(class) = self.counters.classes.get(meta.origin.index()) {
+            class.drops[reason.index()].add(1);
+        }
+        self.retire(meta.io);
+    }
+
+    /// Gives the credit of a packet that leaves the chain back to I/O role `io`.
+    pub fn retire(&self, io: u8) {
+        self.counters.retired[usize::from(io)].add(1);
+    }
+
+    /// Drops, counted, what waits at this core's stations.
+    pub fn abandon(&mut self) {
+        for station in 0..self.inboxes.len() {
+            while let Some(packet) = self.inboxes[station].pop_front() {
+                self.drop(packet, DropReason::Draining);
+            }
+        }
+    }
+
+    /// TSC ticks as nanoseconds.
+    #[must_use]
+    pub fn nanoseconds(&self, ticks: u64) -> u64 {
+        (ticks as f64 * self.nanoseconds_per_tick) as u64
+    }
+}

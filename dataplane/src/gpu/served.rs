@@ -1,0 +1,202 @@
+//! One GPU function as a CPUSyncer serves it: packets waiting, the row that is
+//! being filled, and the rows that are out.
+
+use std::collections::VecDeque;
+
+use hummingbird_crds::{DropReason, tables::NfId};
+use hummingbird_gpu::{RowNumber, RowQueue, SharedRegion};
+use hummingbird_kernels::layout::Descriptor;
+
+use crate::{
+    forward::{Forwarder, Verdict},
+    nf::{Env, GpuFunction},
+    packet::Packet,
+    report::alerts::AlertSender,
+    tables::LiveTables,
+};
+
+/// A row on its way: which of the syncer's queues it went to, and what is in it.
+struct Row {
+    queue: usize,
+    number: RowNumber,
+    packets: Vec<Packet>,
+}
+
+/// A function's state on one CPUSyncer.
+pub struct Served {
+    function: Box<dyn GpuFunction>,
+    /// Indices of the syncer's queues that serve the function.
+    queues: Box<[usize]>,
+    /// Which of them gets the next row.
+    turn: usize,
+    waiting: VecDeque<Packet>,
+    /// The queue whose row is being filled.
+    filling: Option<usize>,
+    filled: Vec<Packet>,
+    /// TSC when the first packet went into that row.
+    since: u64,
+    /// Published rows in the order of publication. Only the head is harvested,
+    /// which keeps flows and SAs in order over any number of workgroups.
+    rows: VecDeque<Row>,
+    /// Emptied row lists, to be used again.
+    spare: Vec<Vec<Packet>>,
+}
+
+impl Served {
+    /// A function served by the queues at `queues`, each of `depth` rows of
+    /// `items` packets; `limit` packets may wait.
+    #[must_use]
+    pub fn new(
+        function: Box<dyn GpuFunction>,
+        queues: Box<[usize]>,
+        depth: usize,
+        items: usize,
+        limit: usize,
+    ) -> Self {
+        let rows = queues.len() * depth;
+        Self {
+            function,
+            turn: 0,
+            waiting: VecDeque::with_capacity(limit),
+            filling: None,
+            filled: Vec::with_capacity(items),
+            since: 0,
+            rows: VecDeque::with_capacity(rows),
+            spare: (0..=rows).map(|_| Vec::with_capacity(items)).collect(),
+            queues,
+        }
+    }
+
+    /// Takes a packet in.
+    pub fn push(&mut self, packet: Packet) {
+        self.waiting.push_back(packet);
+    }
+
+    /// Passes finished rows on, from the head; returns how many packets.
+    pub fn harvest(
+        &mut self,
+        queues: &mut [RowQueue],
+        forwarder: &mut Forwarder,
+        alerts: &mut AlertSender,
+    ) -> usize {
+        let mut harvested = 0;
+        while let Some(head) = self.rows.front()
+            && let Some(finished) = queues[head.queue].finished(head.number)
+        {
+            let Some(mut row) = self.rows.pop_front() else { break };
+            forwarder.now = dpdk::tsc();
+            for (mut packet, outcome) in row.packets.drain(..).zip(finished.outcomes()) {
+                let meta = *packet.private();
+                let tables = forwarder.view.get(meta.generation);
+                let mut env = Env { tables: &tables, nf: meta.nf, alerts };
+                let verdict = self.function.finish(&mut env, &mut packet, &outcome);
+                forwarder.pass_on(&tables, packet, meta.nf, verdict);
+                harvested += 1;
+            }
+            finished.release();
+            self.spare.push(row.packets);
+        }
+        harvested
+    }
+
+    /// Moves waiting packets into rows and publishes rows that are full or
+    /// have waited for `patience` ticks; returns how many packets moved.
+    pub fn fill(
+        &mut self,
+        queues: &mut [RowQueue],
+        region: &SharedRegion,
+        patience: u64,
+        forwarder: &mut Forwarder,
+        alerts: &mut AlertSender,
+    ) -> usize {
+        let before = self.waiting.len();
+        while !self.waiting.is_empty() {
+            let Some(queue) = self.open_row(queues, forwarder.now) else { break };
+            self.fill_row(&mut queues[queue], region, forwarder, alerts);
+            if queues[queue].resume().is_some_and(|row| row.is_full()) {
+                self.publish(queue, queues);
+            }
+        }
+        if let Some(queue) = self.filling
+            && !self.filled.is_empty()
+            && forwarder.now.saturating_sub(self.since) >= patience
+        {
+            self.publish(queue, queues);
+        }
+        before - self.waiting.len()
+    }
+
+    /// The queue whose row takes the next packet, begun if need be; `None`
+    /// while every queue is full.
+    fn open_row(&mut self, queues: &mut [RowQueue], now: u64) -> Option<usize> {
+        if self.filling.is_none() {
+            let count = self.queues.len();
+            let free = (0..count)
+                .map(|step| (self.turn + step) % count)
+                .find(|index| queues[self.queues[*index]].has_room())?;
+            self.turn = (free + 1) % count;
+            let queue = self.queues[free];
+            queues[queue].begin(self.function.kernel())?;
+            self.filling = Some(queue);
+            self.since = now;
+        }
+        self.filling
+    }
+
+    fn fill_row(
+        &mut self,
+        queue: &mut RowQueue,
+        region: &SharedRegion,
+        forwarder: &mut Forwarder,
+        alerts: &mut AlertSender,
+    ) {
+        let Some(mut row) = queue.resume() else { return };
+        while !row.is_full()
+            && let Some(mut packet) = self.waiting.pop_front()
+        {
+            let meta = *packet.private();
+            let tables = forwarder.view.get(meta.generation);
+            let mut env = Env { tables: &tables, nf: meta.nf, alerts };
+            match self.function.prepare(&mut env, &mut packet) {
+                Ok(work) => {
+                    let address = packet.data_address() + work.start;
+                    let Some(data) = region.offset_of(address as *const u8) else {
+                        forwarder.counters.outside.add(1);
+                        refuse(forwarder, &tables, packet, meta.nf, Verdict::Drop(DropReason::NoHeadroom));
+                        continue;
+                    };
+                    let descriptor = Descriptor { table: work.table, data, len: work.len, ..Descriptor::default() };
+                    row.push(descriptor, work.side);
+                    self.filled.push(packet);
+                }
+                Err(reason) => refuse(forwarder, &tables, packet, meta.nf, Verdict::Drop(reason)),
+            }
+        }
+    }
+
+    fn publish(&mut self, queue: usize, queues: &mut [RowQueue]) {
+        let Some(row) = queues[queue].resume() else { return };
+        let number = row.publish();
+        let empty = self.spare.pop().unwrap_or_default();
+        let packets = std::mem::replace(&mut self.filled, empty);
+        self.rows.push_back(Row { queue, number, packets });
+        self.filling = None;
+    }
+
+    /// Whether nothing waits, is being filled or is out.
+    #[must_use]
+    pub fn is_idle(&self) -> bool {
+        self.waiting.is_empty() && self.filled.is_empty() && self.rows.is_empty()
+    }
+
+    /// Everything that it holds, once no kernel runs any more.
+    pub fn abandon(&mut self) -> impl Iterator<Item = Packet> + '_ {
+        let rows = self.rows.drain(..).flat_map(|row| row.packets);
+        rows.chain(self.filled.drain(..)).chain(self.waiting.drain(..))
+    }
+}
+
+#[cold]
+fn refuse(forwarder: &mut Forwarder, tables: &LiveTables, packet: Packet, nf: NfId, verdict: Verdict) {
+    forwarder.pass_on(tables, packet, nf, verdict);
+}

@@ -1,0 +1,174 @@
+//! NIDS: Suricata's rule language in two stages. A multi-pattern search over
+//! the payload (Aho-Corasick; the paper's table II) finds the rules that may
+//! match: aho-corasick's on the CPU, our kernel's dense automaton on the GPU.
+//! Then each candidate is evaluated exactly, in Rust, by the one evaluator. So
+//! alerts are the same on either compute by construction.
+
+use std::sync::Arc;
+
+use aho_corasick::{AhoCorasick, AhoCorasickKind, Input, automaton::OverlappingState};
+use hummingbird_crds::tables::{Nids, OnMatch};
+use hummingbird_crds::DropReason;
+use hummingbird_gpu::{Accelerator, TableMemoryFull, TableRef};
+use hummingbird_kernels::{
+    dfa::{Automaton, TooLarge},
+    layout::{KernelId, MATCH_IDS, MATCH_OVERFLOW, Outcome, Side},
+};
+use hummingbird_packet::{Frame, parse};
+use hummingbird_rules::{RuleIndex, RuleSet, Scratch};
+
+use super::{CpuFunction, Env, FunctionData, GpuFunction, KernelWork};
+use crate::{forward::Verdict, packet::Packet};
+
+/// Patterns up to which the CPU's automaton is a full table; beyond, a
+/// contiguous NFA keeps it within caches.
+const DENSE_PATTERNS: usize = 1000;
+
+/// Why a rule set cannot be made ready.
+#[derive(Debug, thiserror::Error)]
+pub enum NidsError {
+    /// The CPU's automaton cannot be built.
+    #[error("the rules' patterns do not fit an automaton: {0}")]
+    Patterns(#[from] aho_corasick::BuildError),
+    /// The GPU's automaton is too large.
+    #[error("the rules' patterns do not fit an automaton for the GPU: {0}")]
+    TooLarge(#[from] TooLarge),
+    /// Table memory is full.
+    #[error("the rules' automaton: {0}")]
+    Memory(#[from] TableMemoryFull),
+}
+
+/// A NIDS function's data in one generation.
+pub struct NidsData {
+    rules: Arc<RuleSet>,
+    on_match: OnMatch,
+    search: AhoCorasick,
+    automaton: Option<TableRef>,
+}
+
+impl NidsData {
+    /// Builds the automata; the kernel's where there is an accelerator.
+    ///
+    /// # Errors
+    /// They do not fit.
+    pub fn build(nids: &Nids, accelerator: Option<&dyn Accelerator>) -> Result<Self, NidsError> {
+        let patterns = nids.rules.patterns();
+        let kind =
+            if patterns.len() <= DENSE_PATTERNS { AhoCorasickKind::DFA } else { AhoCorasickKind::ContiguousNFA };
+        let search = AhoCorasick::builder().ascii_case_insensitive(true).kind(Some(kind)).build(patterns)?;
+        let automaton = match accelerator {
+            Some(accelerator) => Some(accelerator.publish(Automaton::build(patterns)?.as_bytes())?),
+            None => None,
+        };
+        Ok(Self { rules: Arc::clone(&nids.rules), on_match: nids.on_match, search, automaton })
+    }
+
+    /// The rules.
+    #[must_use]
+    pub fn rules(&self) -> &RuleSet {
+        &self.rules
+    }
+}
+
+/// What both computes need to judge a packet. Its buffers grow to the rule
+/// set's size once.
+#[derive(Default)]
+struct Judge {
+    hits: Vec<u32>,
+    matches: Vec<RuleIndex>,
+    scratch: Scratch,
+}
+
+impl Judge {
+    /// Finds the patterns in the payload on the CPU.
+    fn search(&mut self, data: &NidsData, payload: &[u8]) {
+        self.hits.clear();
+        let mut state = OverlappingState::start();
+        let input = Input::new(payload);
+        loop {
+            data.search.find_overlapping(input.clone(), &mut state);
+            let Some(found) = state.get_match() else { break };
+            self.hits.push(found.pattern().as_u32());
+        }
+    }
+
+    /// Evaluates the candidates among `hits`, sends alerts, says the verdict.
+    fn judge(&mut self, env: &mut Env<'_>, data: &NidsData, packet: &Packet) -> Verdict {
+        let Ok(Frame::Ipv4(header)) = parse(packet.data()) else { return Verdict::Pass };
+        let view = hummingbird_rules::Packet::new(packet.data(), &header);
+        data.rules.evaluate(&view, &self.hits, &mut self.scratch, &mut self.matches);
+        let mut matched = false;
+        for rule in &self.matches {
+            matched |= !data.rules.rules()[rule.index()].approximate;
+            env.alerts.send(env.tables, env.nf, *rule, header.tuple, packet.private().class);
+        }
+        match (matched, data.on_match) {
+            (false, _) => Verdict::Pass,
+            (true, OnMatch::Alert) => Verdict::Match,
+            (true, OnMatch::Drop) => Verdict::Drop(DropReason::NidsDrop),
+        }
+    }
+}
+
+/// NIDS on a CPU core.
+#[derive(Default)]
+pub struct CpuNids {
+    judge: Judge,
+}
+
+impl CpuFunction for CpuNids {
+    fn process(&mut self, env: &mut Env<'_>, packets: &mut [Packet], verdicts: &mut [Verdict]) {
+        let tables = Arc::clone(env.tables);
+        let FunctionData::Nids(data) = tables.data(env.nf) else { return };
+        for (packet, verdict) in packets.iter().zip(verdicts) {
+            self.judge.search(data, payload(packet));
+            *verdict = self.judge.judge(env, data, packet);
+        }
+    }
+}
+
+fn payload(packet: &Packet) -> &[u8] {
+    match parse(packet.data()) {
+        Ok(Frame::Ipv4(header)) => &packet.data()[header.payload()],
+        Ok(Frame::Other(_)) | Err(_) => &[],
+    }
+}
+
+/// NIDS around its kernel.
+#[derive(Default)]
+pub struct GpuNids {
+    judge: Judge,
+}
+
+impl GpuFunction for GpuNids {
+    fn kernel(&self) -> KernelId {
+        KernelId::Match
+    }
+
+    fn prepare(&mut self, env: &mut Env<'_>, packet: &mut Packet) -> Result<KernelWork, DropReason> {
+        let FunctionData::Nids(data) = env.tables.data(env.nf) else { return Err(DropReason::BadInner) };
+        let Ok(Frame::Ipv4(header)) = parse(packet.data()) else { return Err(DropReason::BadInner) };
+        let payload = header.payload();
+        Ok(KernelWork {
+            table: data.automaton.as_ref().map_or(0, TableRef::offset),
+            start: payload.start,
+            len: payload.len() as u32,
+            side: Side::default(),
+        })
+    }
+
+    fn finish(&mut self, env: &mut Env<'_>, packet: &mut Packet, outcome: &Outcome) -> Verdict {
+        let tables = Arc::clone(env.tables);
+        let FunctionData::Nids(data) = tables.data(env.nf) else { return Verdict::Pass };
+        if outcome[0] & MATCH_OVERFLOW != 0 {
+            // More distinct patterns than a row holds: find them all here.
+            self.judge.search(data, payload(packet));
+        } else {
+            let found = outcome[0].min(MATCH_IDS as u32) as usize;
+            self.judge.hits.clear();
+            self.judge.hits.extend_from_slice(&outcome[1..=found]);
+            self.judge.hits.retain(|id| *id != hummingbird_kernels::layout::MATCH_NONE);
+        }
+        self.judge.judge(env, data, packet)
+    }
+}

@@ -1,0 +1,118 @@
+//! The transmit side of a port.
+
+use std::collections::VecDeque;
+
+use dpdk::TxQueue;
+
+use super::{CaptureError, CaptureWriter};
+use crate::{
+    meta::PacketMeta,
+    packet::{BURST, Burst, Packet},
+};
+
+/// Where packets go.
+pub enum Sink {
+    /// A DPDK device's transmit queue, with what it has not taken yet.
+    Device {
+        /// The queue.
+        queue: TxQueue<PacketMeta>,
+        /// Packets offered to it, in order.
+        offered: Burst,
+        /// TSC when it last took one.
+        progress: u64,
+    },
+    /// A capture.
+    Capture(CaptureWriter),
+}
+
+/// What accounting needs of a packet that was sent.
+#[derive(Clone, Copy, Debug)]
+pub struct Sent {
+    /// Frame length, bytes.
+    pub len: usize,
+    /// Its metadata when it left.
+    pub meta: PacketMeta,
+}
+
+impl Sent {
+    fn of(mbuf: &Packet) -> Self {
+        Self { len: mbuf.len(), meta: *mbuf.private() }
+    }
+}
+
+impl Sink {
+    /// Sends what waits, in order, up to one burst; `sent` hears of each
+    /// packet once it is out.
+    ///
+    /// # Errors
+    /// Where a capture cannot be written: the packet at hand is not counted as sent.
+    pub fn send(
+        &mut self,
+        waiting: &mut VecDeque<Packet>,
+        now: u64,
+        mut sent: impl FnMut(Sent),
+    ) -> Result<(), CaptureError> {
+        match self {
+            Self::Device { queue, offered, progress } => {
+                while !offered.is_full()
+                    && let Some(packet) = waiting.pop_front()
+                {
+                    if let Err(packet) = offered.push(packet) {
+                        waiting.push_front(packet);
+                    }
+                }
+                if offered.is_empty() {
+                    *progress = now;
+                    return Ok(());
+                }
+                // The driver owns an mbuf once it took it, so look at all before.
+                let mut facts = [None; BURST];
+                for (fact, mbuf) in facts.iter_mut().zip(offered.iter()) {
+                    *fact = Some(Sent::of(mbuf));
+                }
+                let taken = queue.tx_burst(offered);
+                if taken > 0 {
+                    *progress = now;
+                }
+                facts.into_iter().take(taken).flatten().for_each(sent);
+            }
+            Self::Capture(writer) => {
+                for mbuf in waiting.drain(..) {
+                    writer.append(mbuf.data())?;
+                    sent(Sent::of(&mbuf));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Gives up on what a device has not taken since TSC `deadline`: hands the
+    /// packets to `lost`.
+    pub fn give_up(&mut self, deadline: u64, lost: impl FnMut(Packet)) {
+        if let Self::Device { offered, progress, .. } = self
+            && *progress < deadline
+        {
+            offered.drain().for_each(lost);
+        }
+    }
+
+    /// Hands what is buffered to the kernel.
+    ///
+    /// # Errors
+    /// Where a capture cannot be written.
+    pub fn flush(&mut self) -> Result<(), CaptureError> {
+        match self {
+            Self::Capture(writer) => writer.flush(),
+            Self::Device { .. } => Ok(()),
+        }
+    }
+
+    /// Whether packets wait in the sink itself.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        match self {
+            Self::Device { offered, .. } => offered.is_empty(),
+            Self::Capture(_) => true,
+        }
+    }
+}

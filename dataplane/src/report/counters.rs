@@ -1,0 +1,123 @@
+//! Counters of one core: written by that core alone, read by anyone.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use histogram::AtomicHistogram;
+use hummingbird_crds::DropReason;
+
+/// A counter with one writer: adding is a load and a store, no locked
+/// instruction. Readers may see it a little late, never torn.
+#[derive(Debug, Default)]
+pub struct Counter(AtomicU64);
+
+impl Counter {
+    /// Adds `n`. Only the owning core may call this.
+    pub fn add(&self, n: u64) {
+        self.0.store(self.0.load(Ordering::Relaxed) + n, Ordering::Release);
+    }
+
+    /// The value.
+    pub fn get(&self) -> u64 {
+        self.0.load(Ordering::Acquire)
+    }
+}
+
+/// Packets and bytes of frames, Ethernet header included, FCS not.
+#[derive(Debug, Default)]
+pub struct Traffic {
+    /// Packets.
+    pub packets: Counter,
+    /// Bytes.
+    pub bytes: Counter,
+}
+
+impl Traffic {
+    /// Counts one frame of `len` bytes.
+    pub fn count(&self, len: usize) {
+        self.packets.add(1);
+        self.bytes.add(len as u64);
+    }
+}
+
+/// What passed through a function or class on one core.
+#[derive(Debug)]
+pub struct Passage {
+    /// How much.
+    pub traffic: Traffic,
+    /// Nanoseconds from arrival to departure.
+    pub latency: AtomicHistogram,
+    /// Packets dropped there, in the order of [`DropReason::ALL`].
+    pub drops: Box<[Counter]>,
+}
+
+impl Passage {
+    fn new() -> Self {
+        // 2⁵ buckets a power of two: values within 3 %, up to 2³⁶ ns (68 s).
+        let latency = AtomicHistogram::new(5, 36).unwrap_or_else(|error| unreachable!("{error}"));
+        Self { traffic: Traffic::default(), latency, drops: make(DropReason::ALL.len(), Counter::default) }
+    }
+
+    /// Records one latency in nanoseconds; what is past the range counts as its end.
+    pub fn record(&self, nanoseconds: u64) {
+        // The value is clamped into the range, so that this cannot fail.
+        let _ = self.latency.increment(nanoseconds.min((1 << 36) - 1));
+    }
+}
+
+/// How many of everything a process has.
+#[derive(Clone, Copy, Debug)]
+pub struct Shape {
+    /// I/O roles.
+    pub io: usize,
+    /// Ports.
+    pub ports: usize,
+    /// Functions.
+    pub functions: usize,
+    /// Classes.
+    pub classes: usize,
+}
+
+/// Everything that one core counts.
+#[derive(Debug)]
+pub struct CoreCounters {
+    /// Packets that left the chain here, by the I/O role that admitted them.
+    pub retired: Box<[Counter]>,
+    /// Packets that I/O roles of this core admitted, by I/O role.
+    pub admitted: Box<[Counter]>,
+    /// Packets dropped, in the order of [`DropReason::ALL`].
+    pub drops: Box<[Counter]>,
+    /// Received, by port.
+    pub rx: Box<[Traffic]>,
+    /// Sent, by port.
+    pub tx: Box<[Traffic]>,
+    /// By function.
+    pub functions: Box<[Passage]>,
+    /// By class that a packet was classified in; latency from receive to send.
+    pub classes: Box<[Passage]>,
+    /// Packets whose data lay outside the shared region: must stay 0.
+    pub outside: Counter,
+    /// Alerts lost because the log could not keep up.
+    pub alerts_lost: Counter,
+}
+
+impl CoreCounters {
+    /// All zero.
+    #[must_use]
+    pub fn new(shape: Shape) -> Self {
+        Self {
+            retired: make(shape.io, Counter::default),
+            admitted: make(shape.io, Counter::default),
+            drops: make(DropReason::ALL.len(), Counter::default),
+            rx: make(shape.ports, Traffic::default),
+            tx: make(shape.ports, Traffic::default),
+            functions: make(shape.functions, Passage::new),
+            classes: make(shape.classes, Passage::new),
+            outside: Counter::default(),
+            alerts_lost: Counter::default(),
+        }
+    }
+}
+
+fn make<T>(count: usize, new: impl FnMut() -> T) -> Box<[T]> {
+    std::iter::repeat_with(new).take(count).collect()
+}

@@ -1,0 +1,264 @@
+//! The report: what `--report` writes and the control socket answers.
+
+use std::collections::BTreeMap;
+
+use histogram::Histogram;
+use hummingbird_crds::{
+    DropReason,
+    tables::{Compute, Tables},
+};
+use serde::Serialize;
+
+use super::{
+    CoreCounters, Counter,
+    counters::{Passage, Traffic},
+};
+
+/// Everything that happened, all fields always there.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Report {
+    /// The chain's `namespace/name`.
+    pub chain: String,
+    /// The generation that new packets are classified in.
+    pub generation: u64,
+    /// The accelerator, or `none`.
+    pub device: String,
+    /// `volatile`, or `durable` with `--state`.
+    pub sa_state: &'static str,
+    /// Received, all ports.
+    pub rx: TrafficReport,
+    /// Sent, all ports.
+    pub tx: TrafficReport,
+    /// By port.
+    pub ports: BTreeMap<String, PortReport>,
+    /// Packets dropped, by reason; every reason is there.
+    pub drops: BTreeMap<&'static str, u64>,
+    /// By function.
+    pub functions: BTreeMap<String, FunctionReport>,
+    /// By the class that packets were classified in.
+    pub classes: BTreeMap<String, ClassReport>,
+    /// Shared memory.
+    #[serde(rename = "memory")]
+    pub memory: MemoryReport,
+    /// Packet buffers.
+    pub mbufs: MbufReport,
+    /// The alert log.
+    pub alerts: AlertReport,
+    /// Security associations that encrypt: how much of their number space is used.
+    pub security_associations: Vec<SaReport>,
+    /// What somebody should look at.
+    pub warnings: Vec<String>,
+}
+
+/// Packets and bytes of frames.
+#[derive(Clone, Copy, Debug, Default, Serialize)]
+pub struct TrafficReport {
+    /// Packets.
+    pub packets: u64,
+    /// Bytes, Ethernet header included, FCS not.
+    pub bytes: u64,
+}
+
+/// A port's traffic.
+#[derive(Clone, Copy, Debug, Default, Serialize)]
+pub struct PortReport {
+    /// Received.
+    pub rx: TrafficReport,
+    /// Sent.
+    pub tx: TrafficReport,
+}
+
+/// A function's work.
+#[derive(Clone, Debug, Serialize)]
+pub struct FunctionReport {
+    /// Where it runs: `CPU` or `GPU`.
+    pub compute: &'static str,
+    /// Its instances (CPU) or workgroups (GPU).
+    pub units: u16,
+    /// Packets that went in.
+    pub packets: u64,
+    /// Their bytes.
+    pub bytes: u64,
+    /// Packets that it dropped, by reason; only reasons that occurred.
+    pub drops: BTreeMap<&'static str, u64>,
+    /// From a packet's arrival there to its departure.
+    pub latency_us: Latency,
+}
+
+/// A class's traffic.
+#[derive(Clone, Debug, Serialize)]
+pub struct ClassReport {
+    /// Packets classified in it.
+    pub packets: u64,
+    /// Their bytes.
+    pub bytes: u64,
+    /// Packets of it that were dropped, by reason; only reasons that occurred.
+    pub drops: BTreeMap<&'static str, u64>,
+    /// From receive to send.
+    pub latency_us: Latency,
+}
+
+/// Percentiles in microseconds; 0 where nothing was measured.
+#[derive(Clone, Copy, Debug, Default, Serialize)]
+pub struct Latency {
+    /// Half were at most this.
+    pub p50: f64,
+    /// 99 in 100.
+    pub p99: f64,
+    /// 999 in 1000.
+    pub p999: f64,
+}
+
+/// The zero-copy proof.
+#[derive(Clone, Copy, Debug, Default, Serialize)]
+pub struct MemoryReport {
+    /// Packets whose data lay outside the memory that NIC, CPU and GPU share: 0.
+    pub packets_outside_shared_region: u64,
+    /// Bytes of packet memory.
+    pub packet_bytes: u64,
+    /// Bytes of table memory in use, of the GPU's tables.
+    pub table_bytes: u64,
+}
+
+/// Packet buffers.
+#[derive(Clone, Copy, Debug, Default, Serialize)]
+pub struct MbufReport {
+    /// Not back in the pool after the end: 0. While the chain runs, always 0.
+    pub leaked: u64,
+}
+
+/// The alert log.
+#[derive(Clone, Copy, Debug, Default, Serialize)]
+pub struct AlertReport {
+    /// Alerts that the log could not take in time.
+    pub lost: u64,
+}
+
+/// How much of an SA's numbers is used.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SaReport {
+    /// Direction, SPI, destination and key fingerprint.
+    pub identity: String,
+    /// Last sequence number that was given.
+    pub last: u64,
+    /// Last that there is.
+    pub limit: u64,
+    /// Three quarters are used: it is time for new keys.
+    pub nearly_exhausted: bool,
+}
+
+/// What a report says beside the counters.
+#[derive(Clone, Debug)]
+pub struct RunFacts {
+    /// The accelerator, or `none`.
+    pub device: String,
+    /// Whether SA state outlives the process.
+    pub sa_state: &'static str,
+    /// Bytes of packet memory.
+    pub packet_bytes: u64,
+    /// Bytes of table memory in use.
+    pub table_bytes: u64,
+    /// Encrypt SAs.
+    pub security_associations: Vec<SaReport>,
+    /// What somebody should look at.
+    pub warnings: Vec<String>,
+}
+
+impl Report {
+    /// Adds up the counters of all cores.
+    #[must_use]
+    pub fn new(tables: &Tables, cores: &[std::sync::Arc<CoreCounters>], facts: RunFacts) -> Self {
+        let traffic = |pick: &dyn Fn(&CoreCounters) -> &Traffic| {
+            cores.iter().fold(TrafficReport::default(), |sum, core| sum.and(pick(core)))
+        };
+        let count = |pick: &dyn Fn(&CoreCounters) -> &Counter| cores.iter().map(|core| pick(core).get()).sum();
+        let ports: BTreeMap<_, _> = (0..tables.ports.len())
+            .map(|port| {
+                let report = PortReport { rx: traffic(&|core| &core.rx[port]), tx: traffic(&|core| &core.tx[port]) };
+                (tables.ports[port].name.clone(), report)
+            })
+            .collect();
+        let total = |pick: fn(&PortReport) -> TrafficReport| {
+            ports.values().map(pick).fold(TrafficReport::default(), |a, b| TrafficReport {
+                packets: a.packets + b.packets,
+                bytes: a.bytes + b.bytes,
+            })
+        };
+        let functions = tables.functions.iter().enumerate().map(|(slot, function)| {
+            let passages: Vec<_> = cores.iter().map(|core| &core.functions[slot]).collect();
+            let (compute, units) = match function.compute {
+                Compute::Cpu { cores } => ("CPU", cores),
+                Compute::Gpu { workgroups } => ("GPU", workgroups),
+            };
+            let TrafficReport { packets, bytes } = traffic(&|core| &core.functions[slot].traffic);
+            let (drops, latency_us) = (drops(&passages), latency(&passages));
+            (function.name.clone(), FunctionReport { compute, units, packets, bytes, drops, latency_us })
+        });
+        let classes = tables.classes.iter().enumerate().map(|(index, class)| {
+            let passages: Vec<_> = cores.iter().map(|core| &core.classes[index]).collect();
+            let TrafficReport { packets, bytes } = traffic(&|core| &core.classes[index].traffic);
+            let (drops, latency_us) = (drops(&passages), latency(&passages));
+            (class.name.clone(), ClassReport { packets, bytes, drops, latency_us })
+        });
+        Self {
+            chain: tables.chain.clone(),
+            generation: tables.generation.0,
+            device: facts.device,
+            sa_state: facts.sa_state,
+            rx: total(|port| port.rx),
+            tx: total(|port| port.tx),
+            drops: DropReason::ALL
+                .iter()
+                .map(|reason| (reason.as_str(), count(&|core| &core.drops[reason.index()])))
+                .collect(),
+            functions: functions.collect(),
+            classes: classes.collect(),
+            ports,
+            memory: MemoryReport {
+                packets_outside_shared_region: count(&|core| &core.outside),
+                packet_bytes: facts.packet_bytes,
+                table_bytes: facts.table_bytes,
+            },
+            mbufs: MbufReport::default(),
+            alerts: AlertReport { lost: count(&|core| &core.alerts_lost) },
+            security_associations: facts.security_associations,
+            warnings: facts.warnings,
+        }
+    }
+}
+
+impl TrafficReport {
+    fn and(self, traffic: &Traffic) -> Self {
+        Self { packets: self.packets + traffic.packets.get(), bytes: self.bytes + traffic.bytes.get() }
+    }
+}
+
+fn drops(passages: &[&Passage]) -> BTreeMap<&'static str, u64> {
+    DropReason::ALL
+        .iter()
+        .map(|reason| {
+            let packets = passages.iter().map(|passage| passage.drops[reason.index()].get()).sum();
+            (reason.as_str(), packets)
+        })
+        .filter(|(_, packets)| *packets > 0)
+        .collect()
+}
+
+/// The percentiles over all cores.
+fn latency(passages: &[&Passage]) -> Latency {
+    let mut all: Option<Histogram> = None;
+    for passage in passages {
+        let one = passage.latency.load();
+        all = match all {
+            None => Some(one),
+            Some(sum) => sum.checked_add(&one).ok().or(Some(one)),
+        };
+    }
+    let at = |quantile| {
+        let bucket = all.as_ref().and_then(|all| all.quantile_bucket(quantile).ok().flatten());
+        bucket.map_or(0.0, |bucket| bucket.end() as f64 / 1000.0)
+    };
+    Latency { p50: at(0.5), p99: at(0.99), p999: at(0.999) }
+}

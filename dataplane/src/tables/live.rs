@@ -1,0 +1,55 @@
+//! One generation, built: the compiled tables with the data of every function
+//! and the stations that serve it.
+
+use hummingbird_crds::{
+    DropReason,
+    tables::{NfId, Tables},
+};
+
+use crate::{forward::StationId, nf::FunctionData, packet::Packet};
+
+/// A built generation. Immutable; shared by all cores.
+pub struct LiveTables {
+    /// What the bundle compiled to.
+    pub tables: Tables,
+    /// In the order of `tables.functions`.
+    pub functions: Vec<LiveFunction>,
+}
+
+/// A function of a generation.
+pub struct LiveFunction {
+    /// Its data.
+    pub data: FunctionData,
+    /// Where its packets wait: instances of a CPU function, or CPUSyncers.
+    pub stations: Vec<StationId>,
+    /// Its place among the process's counters.
+    pub slot: usize,
+}
+
+impl LiveTables {
+    /// A function's data.
+    #[must_use]
+    pub fn data(&self, nf: NfId) -> &FunctionData {
+        &self.functions[nf.index()].data
+    }
+
+    /// A function's place among the process's counters.
+    #[must_use]
+    pub fn function_slot(&self, nf: NfId) -> usize {
+        self.functions[nf.index()].slot
+    }
+
+    /// The station that a packet for `nf` waits at. Encrypt picks the SA here
+    /// and steers by it, so that one SA has one writer.
+    ///
+    /// # Errors
+    /// Why the packet has no place there.
+    pub fn steer(&self, nf: NfId, packet: &mut Packet) -> Result<StationId, DropReason> {
+        let function = &self.functions[nf.index()];
+        if let FunctionData::Encrypt(data) = &function.data {
+            data.select(packet)?;
+        }
+        let key = packet.private().key as usize;
+        Ok(function.stations[key % function.stations.len()])
+    }
+}

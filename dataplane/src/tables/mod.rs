@@ -1,0 +1,9 @@
+//! Generations of tables as the cores use them.
+
+mod build;
+mod live;
+mod view;
+
+pub use build::Builder;
+pub use live::{LiveFunction, LiveTables};
+pub use view::{LiveView, Slot};
