@@ -1,16 +1,19 @@
 //! Traffic classes, selectors and transitions.
 
+use kube::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::IntOrText;
 
 /// A traffic class: which packets, and their path.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
+#[x_kube(validation = Rule::new("self.path.all(f, self.path.exists_one(g, g == f))")
+    .message("a path visits a function once"))]
 pub struct Class {
     /// Its name, unique in the chain.
-    #[schemars(length(min = 1, max = 63))]
+    #[schemars(length(min = 1, max = 63), regex(pattern = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"))]
     pub name: String,
     /// Which packets; left out, the class is entered by a transition or as the default only.
     #[serde(default, rename = "match", skip_serializing_if = "Option::is_none")]
@@ -35,11 +38,11 @@ pub struct Match {
     pub port: Option<String>,
     /// Source prefix.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(max = 18))]
+    #[schemars(length(max = 18), regex(pattern = r"^([0-9]{1,3}\.){3}[0-9]{1,3}(/[0-9]{1,2})?$"))]
     pub source: Option<String>,
     /// Destination prefix.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(max = 18))]
+    #[schemars(length(max = 18), regex(pattern = r"^([0-9]{1,3}\.){3}[0-9]{1,3}(/[0-9]{1,2})?$"))]
     pub destination: Option<String>,
     /// `TCP`, `UDP`, `ICMP`, `ESP` or a number.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -58,11 +61,11 @@ pub struct Match {
 pub struct Selector {
     /// Source prefix.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(max = 18))]
+    #[schemars(length(max = 18), regex(pattern = r"^([0-9]{1,3}\.){3}[0-9]{1,3}(/[0-9]{1,2})?$"))]
     pub source: Option<String>,
     /// Destination prefix.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(max = 18))]
+    #[schemars(length(max = 18), regex(pattern = r"^([0-9]{1,3}\.){3}[0-9]{1,3}(/[0-9]{1,2})?$"))]
     pub destination: Option<String>,
     /// `TCP`, `UDP`, `ICMP`, `ESP` or a number.
     #[serde(default, skip_serializing_if = "Option::is_none")]

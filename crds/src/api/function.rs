@@ -16,6 +16,8 @@ use super::{Ipsec, Nids, Router};
         .message("type NIDS and only it needs the block nids"),
     validation = Rule::new("(self.type == 'Router') == has(self.router)")
         .message("type Router and only it needs the block router"),
+    validation = Rule::new("self.name != 'rx' && self.name != 'tx'")
+        .message("rx and tx are words of the route table"),
     validation = Rule::new("self.type != 'Router' || self.compute == 'CPU'")
         .message("a Router runs on the CPU"),
     validation = Rule::new("self.compute != 'GPU' || !has(self.cores)")
@@ -25,7 +27,7 @@ use super::{Ipsec, Nids, Router};
 )]
 pub struct Function {
     /// Its name, unique in the chain; `rx` and `tx` are taken.
-    #[schemars(length(min = 1, max = 63))]
+    #[schemars(length(min = 1, max = 63), regex(pattern = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"))]
     pub name: String,
     /// What it does.
     #[serde(rename = "type")]

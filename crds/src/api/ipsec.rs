@@ -39,7 +39,7 @@ pub enum Direction {
     .message("mode Tunnel and only it needs the block tunnel"))]
 pub struct SecurityAssociation {
     /// Its name, unique in the function.
-    #[schemars(length(min = 1, max = 63))]
+    #[schemars(length(min = 1, max = 63), regex(pattern = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"))]
     pub name: String,
     /// Security parameters index; those below 256 are reserved.
     #[schemars(range(min = 256, max = 4294967295i64))]
@@ -91,10 +91,10 @@ pub enum SaMode {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Tunnel {
     /// Outer source, dotted quad.
-    #[schemars(length(max = 15))]
+    #[schemars(length(max = 15), regex(pattern = r"^([0-9]{1,3}\.){3}[0-9]{1,3}$"))]
     pub source: String,
     /// Outer destination, dotted quad.
-    #[schemars(length(max = 15))]
+    #[schemars(length(max = 15), regex(pattern = r"^([0-9]{1,3}\.){3}[0-9]{1,3}$"))]
     pub destination: String,
 }
 

@@ -82,6 +82,23 @@ pub const VERSION: &str = "v1alpha1";
         "!has(self.transitions) || self.transitions.all(t, self.classes.exists(c, c.name == t.class))"
     ).message("a transition must name a class"),
     validation = Rule::new(
+        "self.classes.all(c, c.path.all(f, self.functions.exists(g, g.name == f)))"
+    ).message("a path must name functions"),
+    validation = Rule::new(
+        "self.classes.all(c, !has(c.egress) || self.ports.exists(p, p.name == c.egress))"
+    ).message("egress must name a port"),
+    validation = Rule::new(
+        "self.classes.all(c, !has(c.match) || !has(c.match.port) || self.ports.exists(p, p.name == c.match.port))"
+    ).message("a match must name a port"),
+    validation = Rule::new(
+        "size(self.ports) <= 2 || self.classes.all(c, has(c.egress) || size(c.path) > 0 \
+         && self.functions.exists(f, f.type == 'Router' && f.name == c.path[size(c.path) - 1]))"
+    ).message("with more than two ports a class needs a Router at its path's end, or an egress"),
+    validation = Rule::new(
+        "!has(self.transitions) || self.transitions.all(t, self.functions.exists(f, f.name == t.__function__ \
+         && has(f.nids) && (!has(f.nids.onMatch) || f.nids.onMatch != 'Drop')))"
+    ).message("a transition must name a NIDS whose onMatch is not Drop"),
+    validation = Rule::new(
         "!has(self.placement) || !has(self.placement.mode) || self.placement.mode != 'EveryMatchingNode' \
          || !self.functions.exists(f, has(f.ipsec) && f.ipsec.direction == 'Encrypt')"
     ).message("EveryMatchingNode refuses Encrypt: two senders may not share a security association")

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 )]
 pub struct Port {
     /// Its name, unique in the chain.
-    #[schemars(length(min = 1, max = 63))]
+    #[schemars(length(min = 1, max = 63), regex(pattern = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"))]
     pub name: String,
     /// A PCI network device.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -57,7 +57,7 @@ pub struct PciSelector {
     pub interface_name: Option<String>,
     /// Its permanent MAC address.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(max = 17))]
+    #[schemars(length(max = 17), regex(pattern = r"^([0-9a-fA-F]{2}:){5}[0-9a-fA-F]{2}$"))]
     pub mac: Option<String>,
     /// PCI vendor id, four hex digits.
     #[serde(default, skip_serializing_if = "Option::is_none")]

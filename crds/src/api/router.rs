@@ -26,12 +26,12 @@ pub struct Router {
 #[serde(rename_all = "camelCase")]
 pub struct Route {
     /// Destination, `10.0.0.0/8`.
-    #[schemars(length(max = 18))]
+    #[schemars(length(max = 18), regex(pattern = r"^([0-9]{1,3}\.){3}[0-9]{1,3}(/[0-9]{1,2})?$"))]
     pub prefix: String,
     /// The port that packets leave by.
     #[schemars(length(max = 63))]
     pub port: String,
     /// Destination MAC address of the frames.
-    #[schemars(length(max = 17))]
+    #[schemars(length(max = 17), regex(pattern = r"^([0-9a-fA-F]{2}:){5}[0-9a-fA-F]{2}$"))]
     pub next_hop_mac: String,
 }

@@ -126,16 +126,17 @@ fn yaml_value(line: usize, text: &str) -> Result<Value, SyntaxError> {
         let reason = format!("its brackets nest deeper than {}", nesting::MAX_DEPTH);
         return Err(SyntaxError { reason, line: Some(line) });
     }
-    serde_yaml::from_str::<serde_yaml::Value>(text)
-        .and_then(|mut value| {
-            value.apply_merge()?;
-            Ok(value)
-        })
-        .map(json)
-        .map_err(|error| SyntaxError {
-            line: error.location().map(|location| line - 1 + location.line()),
-            reason: error.to_string(),
-        })
+    read_yaml(text).map(json).map_err(|error| {
+        // Read again behind as many line ends, so that all positions are those in the bundle.
+        let error = read_yaml(&("\n".repeat(line - 1) + text)).err().unwrap_or(error);
+        SyntaxError { line: error.location().map(|location| location.line()), reason: error.to_string() }
+    })
+}
+
+fn read_yaml(text: &str) -> Result<serde_yaml::Value, serde_yaml::Error> {
+    let mut value: serde_yaml::Value = serde_yaml::from_str(text)?;
+    value.apply_merge()?;
+    Ok(value)
 }
 
 /// YAML that JSON can say, as it; tags are dropped, keys become text.

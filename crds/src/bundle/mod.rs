@@ -155,15 +155,15 @@ fn is_chain(document: &Document<'_>) -> bool {
 
 fn not_one_chain(chains: &[Document<'_>], others: &[Document<'_>]) -> Vec<Violation> {
     if chains.is_empty() {
-        let mut violations = vec![Violation::new(
+        let unread =
+            others.iter().filter_map(|document| Some(document.value.as_ref().err()?.at(&document.place())));
+        let mut violations: Vec<_> = unread.collect();
+        violations.push(Violation::new(
             "bundle",
             format!(
                 "holds no NfChain; one document must have apiVersion: {GROUP}/{VERSION} and kind: NfChain"
             ),
-        )];
-        violations.extend(
-            others.iter().filter_map(|document| Some(document.value.as_ref().err()?.at(&document.place()))),
-        );
+        ));
         return violations;
     }
     let places: Vec<_> =

@@ -99,7 +99,7 @@ fn look_up<Id: Copy>(
 
 /// `there are: a, b`.
 pub(super) fn known<'a>(names: impl Iterator<Item = &'a str>) -> String {
-    let mut names: Vec<_> = names.collect();
+    let mut names: Vec<_> = names.filter(|name| !name.is_empty()).collect();
     names.sort_unstable();
     if names.is_empty() { "there is none".into() } else { format!("there are: {}", names.join(", ")) }
 }

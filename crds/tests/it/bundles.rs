@@ -124,7 +124,7 @@ fn there_is_exactly_one_chain() {
         "{found:?}"
     );
     let found = refused("apiVersion: hummingbird.dev/v1alpha1\nkind: NfChain\nspec: [\n");
-    assert!(found[1].reason.contains("is no YAML") && found[1].line.is_some(), "{found:?}");
+    assert!(found[0].reason.contains("is no YAML") && found[0].line.is_some(), "{found:?}");
     assert!(Bundle::read(b"\xff\xfe").unwrap_err()[0].reason.contains("no UTF-8"));
 }
 

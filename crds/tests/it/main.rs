@@ -7,5 +7,6 @@ mod examples;
 mod explaining;
 mod no_panic;
 mod packets;
+mod real_data;
 mod schema;
 mod validation;

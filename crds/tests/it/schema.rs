@@ -77,6 +77,13 @@ fn cel_says_what_validation_says() {
             "type: NIDS\n    compute: CPU\n    router: {routes:",
             "type NIDS and only it",
         ),
+        ("path: [jail]", "path: [jial]", "a path must name functions"),
+        ("path: [ids, encrypt, route]", "path: [ids, encrypt, ids, route]", "a path visits a function once"),
+        ("egress: wan", "egress: dmz", "egress must name a port"),
+        ("match: {port: wan,", "match: {port: wna,", "a match must name a port"),
+        ("{function: ids,", "{function: encrypt,", "a transition must name a NIDS"),
+        ("onMatch: Alert", "onMatch: Drop", "a transition must name a NIDS"),
+        ("- name: jail", "- name: tx", "rx and tx are words"),
     ] {
         let errors = chain(&edit(EDGE, from, to)).validate_cel().unwrap_err().to_string();
         assert!(errors.contains(message), "{to}: {errors}");
@@ -95,4 +102,13 @@ fn ports_are_immutable() {
         assert!(errors.contains(message), "{errors}");
     }
     chain(&edit(EDGE, "mtu: 1500", "mtu: 1400")).validate_cel_update(&old).unwrap();
+}
+
+#[test]
+fn cel_asks_for_an_egress_where_there_are_more_than_two_ports() {
+    let three =
+        edit(EDGE, "0000:00:04.0\"}\n", "0000:00:04.0\"}\n  - {name: dmz, kernel: {interface: veth9}}\n");
+    chain(&three).validate_cel().unwrap();
+    let errors = chain(&edit(&three, ", egress: wan", "")).validate_cel().unwrap_err().to_string();
+    assert!(errors.contains("needs a Router at its path's end, or an egress"), "{errors}");
 }
