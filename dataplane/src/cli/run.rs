@@ -119,12 +119,7 @@ impl RunArguments {
             }
             Err(error) => return Err(error.into()),
         };
-        let servers = control::Servers::start(
-            self.control.as_deref(),
-            self.metrics,
-            engine.reporter(),
-            engine.drain_switch(),
-        )?;
+        let servers = control::Servers::start(self.control.as_deref(), self.metrics, engine.operations())?;
         let outcome = engine.run(self.duration, &signal, servers);
         print!("{}", outcome.report);
         if let Some(path) = &self.report {

@@ -1,12 +1,10 @@
 //! The control socket and the metrics endpoint.
 
-use std::{
-    net::SocketAddr,
-    path::Path,
-    sync::{Arc, atomic::AtomicBool},
-};
+mod operations;
 
-use crate::engine::Reporter;
+use std::{net::SocketAddr, path::Path, sync::Arc};
+
+pub use operations::{Operations, Refusal};
 
 /// The servers of a run; dropping them closes their sockets.
 pub struct Servers {}
@@ -19,8 +17,7 @@ impl Servers {
     pub fn start(
         _control: Option<&Path>,
         _metrics: Option<SocketAddr>,
-        _reporter: Arc<Reporter>,
-        _drain: Arc<AtomicBool>,
+        _operations: Arc<dyn Operations>,
     ) -> anyhow::Result<Self> {
         Ok(Self {})
     }

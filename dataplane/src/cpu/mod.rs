@@ -28,15 +28,12 @@ impl CnfRole {
         let inbox = forwarder.inbox(self.station);
         let Some(first) = inbox.front() else { return 0 };
         let PacketMeta { generation, nf, .. } = *first.private();
-        while self.packets.len() < BURST
-            && let Some(packet) = inbox.pop_front_if(|packet| {
-                let meta = packet.private();
-                meta.generation == generation && meta.nf == nf
-            })
-        {
-            self.packets.push(packet);
-        }
-        let count = self.packets.len();
+        let same = |packet: &Packet| {
+            let meta = packet.private();
+            meta.generation == generation && meta.nf == nf
+        };
+        let count = inbox.iter().take(BURST).take_while(|packet| same(packet)).count();
+        self.packets.extend(inbox.drain(..count));
         let tables = forwarder.view.get(generation);
         let verdicts = &mut self.verdicts[..count];
         let mut env = Env { tables: &tables, nf, alerts };

@@ -12,12 +12,7 @@ use std::{
 
 use super::EngineError;
 use crate::{
-    DropReason,
-    cpu::CnfRole,
-    forward::Forwarder,
-    gpu::SyncerRole,
-    io::IoRole,
-    report::alerts::AlertSender,
+    DropReason, cpu::CnfRole, forward::Forwarder, gpu::SyncerRole, io::IoRole, report::alerts::AlertSender,
 };
 
 /// Empty rounds after which a core yields its CPU instead of pausing.
@@ -30,11 +25,11 @@ const SLEEP: Duration = Duration::from_micros(50);
 /// What a core runs.
 pub enum Role {
     /// Receive and transmit.
-    Io(IoRole),
+    Io(Box<IoRole>),
     /// A CPU function.
-    Cnf(CnfRole),
+    Cnf(Box<CnfRole>),
     /// Rows.
-    Syncer(SyncerRole),
+    Syncer(Box<SyncerRole>),
 }
 
 /// What the cores are told.

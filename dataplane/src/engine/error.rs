@@ -1,7 +1,7 @@
 //! Why a chain does not start, or stops with an error.
 
 use crate::{
-    nf::{nids::NidsError, ipsec::SaError},
+    nf::FunctionError,
     ports::{CaptureError, OpenError},
 };
 
@@ -34,31 +34,23 @@ pub enum EngineError {
     /// The persistent kernel is over.
     #[error(transparent)]
     Gpu(#[from] hummingbird_gpu::LaunchError),
-    /// Rules do not fit.
+    /// A function cannot be made ready.
     #[error("function {name}: {source}")]
-    Nids {
+    Function {
         /// The function.
         name: String,
         /// What is wrong.
-        source: NidsError,
+        source: FunctionError,
     },
-    /// An SA cannot be used.
-    #[error("function {name}: {source}")]
-    Sa {
-        /// The function.
-        name: String,
-        /// What is wrong.
-        source: SaError,
-    },
+    /// An instance of a function cannot be made.
+    #[error(transparent)]
+    Instance(#[from] FunctionError),
     /// The state directory cannot be used.
     #[error("--state: {0}")]
     State(#[from] hummingbird_esp::StateError),
     /// The cipher library cannot be used.
     #[error(transparent)]
     Cipher(#[from] ipsec_mb::NewManagerError),
-    /// No randomness.
-    #[error(transparent)]
-    Iv(#[from] hummingbird_esp::IvError),
     /// A capture cannot be read or written.
     #[error(transparent)]
     Capture(#[from] CaptureError),

@@ -24,10 +24,12 @@ use super::{
     memory, place, wire,
 };
 use crate::{
+    control::{Operations, Refusal},
+    nf::Builder,
     packet::Pool,
     ports::{self, Binding, OpenPort, PortArgument},
-    report::{CoreCounters, Shape, alerts},
-    tables::Builder,
+    report::{CoreCounters, Report, Shape, alerts},
+    tables,
 };
 
 /// How often the main thread looks at what the cores report.
@@ -147,11 +149,12 @@ impl Engine {
             accelerator: accelerator.as_deref(),
             macs: &macs,
         };
-        let live = Arc::new(builder.build(tables, &placement.functions)?);
+        let live = Arc::new(tables::build(&builder, tables, &placement.functions)?);
 
         let (launcher, queues) = match &accelerator {
             Some(accelerator) => {
-                let settings = LaunchSettings { lease_polls: options.lease_polls, ..LaunchSettings::default() };
+                let settings =
+                    LaunchSettings { lease_polls: options.lease_polls, ..LaunchSettings::default() };
                 let (launcher, queues) = Launcher::start(Arc::clone(accelerator), settings)?;
                 (Some(launcher), queues)
             }
@@ -179,30 +182,18 @@ impl Engine {
             in_flight: options.in_flight,
         };
         let (cores, io) = wiring.cores(sources, queues, senders)?;
-        let watch = Watch {
-            orders,
-            counters,
-            io,
-            error: Arc::default(),
-            has_captures,
-            drain: Arc::default(),
-        };
+        let watch =
+            Watch { orders, counters, io, error: Arc::default(), has_captures, drain: Arc::default() };
         let threads = watch.spawn(cores, &eal, options.cpus.as_deref())?;
         let reporter =
             Arc::new(Reporter { live, counters: Arc::clone(&watch.counters), states, accelerator, shared });
         Ok(Self { threads, launcher, log, devices, pool, reporter, watch })
     }
 
-    /// Reports from the chain, while it runs and after.
+    /// The chain's side of the control socket.
     #[must_use]
-    pub fn reporter(&self) -> Arc<Reporter> {
-        Arc::clone(&self.reporter)
-    }
-
-    /// Set to end the run with a drain.
-    #[must_use]
-    pub fn drain_switch(&self) -> Arc<AtomicBool> {
-        Arc::clone(&self.watch.drain)
+    pub fn operations(&self) -> Arc<dyn Operations> {
+        Arc::new(Handle { reporter: Arc::clone(&self.reporter), drain: Arc::clone(&self.watch.drain) })
     }
 
     /// Runs until every capture is through, `duration` is over, `signal` is
@@ -270,6 +261,26 @@ impl Engine {
             None => closed.and(reason),
         };
         Outcome { report, reason }
+    }
+}
+
+/// What the control socket holds of a chain.
+struct Handle {
+    reporter: Arc<Reporter>,
+    drain: Arc<AtomicBool>,
+}
+
+impl Operations for Handle {
+    fn status(&self) -> Report {
+        self.reporter.report()
+    }
+
+    fn drain(&self) {
+        self.drain.store(true, Ordering::Release);
+    }
+
+    fn change(&self, _bundle: &[u8], _wanted: Option<u64>) -> Result<u64, Refusal> {
+        Err(Refusal::Ending { retry_after: 1 })
     }
 }
 
@@ -342,8 +353,10 @@ fn prepare_thread(eal: &Eal, cpu: Option<usize>) -> Result<dpdk::EalThread, Engi
     if let Some(cpu) = cpu {
         let mut set = rustix::thread::CpuSet::new();
         set.set(cpu);
-        rustix::thread::sched_setaffinity(None, &set)
-            .map_err(|errno| EngineError::System { what: "pinning a core to its CPU", source: errno.into() })?;
+        rustix::thread::sched_setaffinity(None, &set).map_err(|errno| EngineError::System {
+            what: "pinning a core to its CPU",
+            source: errno.into(),
+        })?;
     }
     Ok(eal.register_thread()?)
 }

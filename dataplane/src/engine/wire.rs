@@ -14,12 +14,6 @@ use crate::{
     forward::{CoreId, Credit, Forwarder, Wiring, mesh},
     gpu::{Served, SyncerRole},
     io::{IoPort, IoRole, IoState},
-    nf::{
-        CpuFunction, FunctionData, GpuFunction,
-        ipsec::{CpuDecrypt, CpuEncrypt, GpuDecrypt, GpuEncrypt},
-        nids::{CpuNids, GpuNids},
-        router::Router,
-    },
     ports::{Sink, Source},
     report::{CoreCounters, alerts::AlertSender},
     tables::{LiveTables, LiveView},
@@ -58,8 +52,10 @@ impl Wire<'_> {
         senders: Vec<AlertSender>,
     ) -> Result<(Vec<Core>, Vec<Arc<IoState>>), EngineError> {
         let mut queues: Vec<_> = queues.into_iter().map(Some).collect();
-        let wiring =
-            Arc::new(Wiring { stations: self.placement.stations.clone(), ports: self.placement.ports.clone() });
+        let wiring = Arc::new(Wiring {
+            stations: self.placement.stations.clone(),
+            ports: self.placement.ports.clone(),
+        });
         let mut states = Vec::new();
         let mut cores = Vec::new();
         let rings = mesh(self.placement.cores.len(), self.limit);
@@ -81,22 +77,26 @@ impl Wire<'_> {
                             .collect();
                         let credit =
                             Credit::new(usize::from(*io), self.in_flight as u64, Arc::clone(self.counters));
-                        Role::Io(IoRole::new(*io, mine, credit, Arc::clone(self.shared), state))
+                        Role::Io(Box::new(IoRole::new(*io, mine, credit, Arc::clone(self.shared), state)))
                     }
-                    RolePlan::Cnf { nf, station } => Role::Cnf(CnfRole::new(*station, self.cpu_function(*nf)?)),
+                    RolePlan::Cnf { nf, station } => {
+                        Role::Cnf(Box::new(CnfRole::new(*station, self.live.data(*nf).on_cpu()?)))
+                    }
                     RolePlan::Syncer { station, workgroups } => {
-                        let mine: Vec<RowQueue> =
-                            workgroups.iter().filter_map(|(group, _)| queues[usize::from(group.0)].take()).collect();
+                        let mine: Vec<RowQueue> = workgroups
+                            .iter()
+                            .filter_map(|(group, _)| queues[usize::from(group.0)].take())
+                            .collect();
                         let served = self.served(workgroups.iter().map(|(_, nf)| *nf), &mine)?;
                         let Some(launcher) = self.launcher else { continue };
-                        Role::Syncer(SyncerRole::new(
+                        Role::Syncer(Box::new(SyncerRole::new(
                             *station,
                             mine,
                             served,
                             launcher.relauncher(),
                             Arc::clone(self.shared),
                             self.live.tables.max_row_delay_us,
-                        ))
+                        )))
                     }
                 });
             }
@@ -129,28 +129,15 @@ impl Wire<'_> {
             let mine: Box<[usize]> =
                 nfs.iter().enumerate().filter(|(_, other)| *other == nf).map(|(index, _)| index).collect();
             let items = queues.first().map_or(1, RowQueue::items);
-            let function = self.gpu_function(*nf)?;
-            served[slot] =
-                Some(Served::new(function, mine, usize::from(super::ROW_DEPTH), usize::from(items), self.limit));
+            let function = self.live.data(*nf).on_gpu()?;
+            served[slot] = Some(Served::new(
+                function,
+                mine,
+                usize::from(super::ROW_DEPTH),
+                usize::from(items),
+                self.limit,
+            ));
         }
         Ok(served)
-    }
-
-    fn cpu_function(&self, nf: NfId) -> Result<Box<dyn CpuFunction>, EngineError> {
-        Ok(match self.live.data(nf) {
-            FunctionData::Encrypt(_) => Box::new(CpuEncrypt::new(ipsec_mb::Manager::new()?)?),
-            FunctionData::Decrypt(_) => Box::new(CpuDecrypt::new(ipsec_mb::Manager::new()?)),
-            FunctionData::Nids(_) => Box::new(CpuNids::default()),
-            FunctionData::Router(_) => Box::new(Router),
-        })
-    }
-
-    fn gpu_function(&self, nf: NfId) -> Result<Box<dyn GpuFunction>, EngineError> {
-        Ok(match self.live.data(nf) {
-            FunctionData::Encrypt(_) => Box::new(GpuEncrypt::new()?),
-            FunctionData::Decrypt(_) => Box::new(GpuDecrypt),
-            FunctionData::Nids(_) => Box::new(GpuNids::default()),
-            FunctionData::Router(_) => unreachable!("validation refuses a Router on the GPU"),
-        })
     }
 }

@@ -165,7 +165,8 @@ impl Served {
                         refuse(forwarder, &tables, packet, meta.nf, Verdict::Drop(DropReason::NoHeadroom));
                         continue;
                     };
-                    let descriptor = Descriptor { table: work.table, data, len: work.len, ..Descriptor::default() };
+                    let descriptor =
+                        Descriptor { table: work.table, data, len: work.len, ..Descriptor::default() };
                     row.push(descriptor, work.side);
                     self.filled.push(packet);
                 }

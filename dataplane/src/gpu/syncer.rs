@@ -43,7 +43,11 @@ impl SyncerRole {
     ///
     /// # Errors
     /// The persistent launch is over, and the rows that are out with it.
-    pub fn poll(&mut self, forwarder: &mut Forwarder, alerts: &mut AlertSender) -> Result<usize, LaunchError> {
+    pub fn poll(
+        &mut self,
+        forwarder: &mut Forwarder,
+        alerts: &mut AlertSender,
+    ) -> Result<usize, LaunchError> {
         self.relauncher.turn()?;
         while let Some(packet) = forwarder.inbox(self.station).pop_front() {
             let slot = forwarder.view.get(packet.private().generation).function_slot(packet.private().nf);

@@ -4,4 +4,4 @@ mod ingress;
 mod role;
 
 pub use ingress::{Ingress, ingress, spi_key};
-pub use role::{IoRole, IoPort, IoState};
+pub use role::{IoPort, IoRole, IoState};

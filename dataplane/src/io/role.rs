@@ -5,8 +5,8 @@ use std::sync::{
     atomic::{AtomicBool, AtomicU64, Ordering},
 };
 
-use hummingbird_gpu::SharedRegion;
 use hummingbird_crds::{DropReason, tables::PortId};
+use hummingbird_gpu::SharedRegion;
 
 use super::{Ingress, ingress};
 use crate::{
@@ -58,7 +58,13 @@ impl IoRole {
     /// The I/O role number `io` over some ports. `shared` is the memory that
     /// every packet must lie in.
     #[must_use]
-    pub fn new(io: u8, ports: Vec<IoPort>, credit: Credit, shared: Arc<SharedRegion>, state: Arc<IoState>) -> Self {
+    pub fn new(
+        io: u8,
+        ports: Vec<IoPort>,
+        credit: Credit,
+        shared: Arc<SharedRegion>,
+        state: Arc<IoState>,
+    ) -> Self {
         let patience = dpdk::tsc_hz() / 1000 * TRANSMIT_PATIENCE_MS;
         Self { io, ports, credit, burst: Burst::new(), shared, state, patience }
     }

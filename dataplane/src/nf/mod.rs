@@ -7,7 +7,10 @@
 
 pub mod ipsec;
 pub mod nids;
+mod registry;
 pub mod router;
+
+pub use registry::{Builder, FunctionData, FunctionError};
 
 use std::sync::Arc;
 
@@ -15,18 +18,6 @@ use hummingbird_crds::tables::NfId;
 use hummingbird_kernels::layout::{KernelId, Outcome, Side};
 
 use crate::{DropReason, forward::Verdict, packet::Packet, report::alerts::AlertSender, tables::LiveTables};
-
-/// A function's data in one generation, immutable and shared by all cores.
-pub enum FunctionData {
-    /// ESP encapsulation.
-    Encrypt(ipsec::EncryptData),
-    /// ESP decapsulation.
-    Decrypt(ipsec::DecryptData),
-    /// Content rules.
-    Nids(nids::NidsData),
-    /// Longest-prefix match.
-    Router(router::RouterData),
-}
 
 /// What an NF may use while it works on packets of one generation.
 pub struct Env<'a> {

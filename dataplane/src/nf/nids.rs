@@ -7,8 +7,8 @@
 use std::sync::Arc;
 
 use aho_corasick::{AhoCorasick, AhoCorasickKind, Input, automaton::OverlappingState};
-use hummingbird_crds::tables::{Nids, OnMatch};
 use hummingbird_crds::DropReason;
+use hummingbird_crds::tables::{Nids, OnMatch};
 use hummingbird_gpu::{Accelerator, TableMemoryFull, TableRef};
 use hummingbird_kernels::{
     dfa::{Automaton, TooLarge},
@@ -53,8 +53,11 @@ impl NidsData {
     /// They do not fit.
     pub fn build(nids: &Nids, accelerator: Option<&dyn Accelerator>) -> Result<Self, NidsError> {
         let patterns = nids.rules.patterns();
-        let kind =
-            if patterns.len() <= DENSE_PATTERNS { AhoCorasickKind::DFA } else { AhoCorasickKind::ContiguousNFA };
+        let kind = if patterns.len() <= DENSE_PATTERNS {
+            AhoCorasickKind::DFA
+        } else {
+            AhoCorasickKind::ContiguousNFA
+        };
         let search = AhoCorasick::builder().ascii_case_insensitive(true).kind(Some(kind)).build(patterns)?;
         let automaton = match accelerator {
             Some(accelerator) => Some(accelerator.publish(Automaton::build(patterns)?.as_bytes())?),

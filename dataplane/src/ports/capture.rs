@@ -67,8 +67,7 @@ impl CaptureReader {
     /// Where the file cannot be read or holds something else.
     pub fn open(path: &Path) -> Result<Self, CaptureError> {
         let file = File::open(path).map_err(|source| CaptureError::Open { path: path.into(), source })?;
-        let reader = pcap_parser::create_reader(READ_BUFFER, file)
-            .map_err(|error| format(path, &error))?;
+        let reader = pcap_parser::create_reader(READ_BUFFER, file).map_err(|error| format(path, &error))?;
         Ok(Self { path: path.into(), reader, done: false })
     }
 

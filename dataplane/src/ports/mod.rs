@@ -13,5 +13,5 @@ mod source;
 pub use binding::{Binding, BindingError, PortArgument};
 pub use capture::{CaptureError, CaptureReader, CaptureWriter};
 pub use open::{OpenError, OpenPort, open};
-pub use sink::{Sink, Sent};
+pub use sink::{Sent, Sink};
 pub use source::{Received, Source};

@@ -5,10 +5,7 @@ use std::path::Path;
 use dpdk::{Eal, EthDev, PortConfig, Started, Vdev};
 
 use super::{Binding, CaptureError, CaptureReader, CaptureWriter, Sink, Source, pace::Pacer};
-use crate::{
-    meta::PacketMeta,
-    packet::{Burst, Pool},
-};
+use crate::{meta::PacketMeta, packet::Pool};
 
 /// Why a port cannot be opened.
 #[derive(Debug, thiserror::Error)]
@@ -90,7 +87,7 @@ fn start(device: EthDev, pool: &Pool, mtu: u16) -> Result<OpenPort, OpenError> {
     Ok(OpenPort {
         mac: port.mac()?.0,
         source: Source::Device(rx),
-        sink: Sink::Device { queue: tx, offered: Burst::new(), progress: dpdk::tsc() },
+        sink: Sink::device(tx),
         device: Some(port),
     })
 }

@@ -12,17 +12,19 @@ use crate::{
 
 /// Where packets go.
 pub enum Sink {
-    /// A DPDK device's transmit queue, with what it has not taken yet.
-    Device {
-        /// The queue.
-        queue: TxQueue<PacketMeta>,
-        /// Packets offered to it, in order.
-        offered: Burst,
-        /// TSC when it last took one.
-        progress: u64,
-    },
+    /// A DPDK device.
+    Device(Box<DeviceSink>),
     /// A capture.
     Capture(CaptureWriter),
+}
+
+/// A device's transmit queue, with what it has not taken yet.
+pub struct DeviceSink {
+    queue: TxQueue<PacketMeta>,
+    /// Packets offered to it, in order.
+    offered: Burst,
+    /// TSC when it last took one.
+    progress: u64,
 }
 
 /// What accounting needs of a packet that was sent.
@@ -41,6 +43,12 @@ impl Sent {
 }
 
 impl Sink {
+    /// The transmit side of a device.
+    #[must_use]
+    pub fn device(queue: TxQueue<PacketMeta>) -> Self {
+        Self::Device(Box::new(DeviceSink { queue, offered: Burst::new(), progress: dpdk::tsc() }))
+    }
+
     /// Sends what waits, in order, up to one burst; `sent` hears of each
     /// packet once it is out.
     ///
@@ -53,7 +61,8 @@ impl Sink {
         mut sent: impl FnMut(Sent),
     ) -> Result<(), CaptureError> {
         match self {
-            Self::Device { queue, offered, progress } => {
+            Self::Device(device) => {
+                let DeviceSink { queue, offered, progress } = &mut **device;
                 while !offered.is_full()
                     && let Some(packet) = waiting.pop_front()
                 {
@@ -89,10 +98,10 @@ impl Sink {
     /// Gives up on what a device has not taken since TSC `deadline`: hands the
     /// packets to `lost`.
     pub fn give_up(&mut self, deadline: u64, lost: impl FnMut(Packet)) {
-        if let Self::Device { offered, progress, .. } = self
-            && *progress < deadline
+        if let Self::Device(device) = self
+            && device.progress < deadline
         {
-            offered.drain().for_each(lost);
+            device.offered.drain().for_each(lost);
         }
     }
 
@@ -103,7 +112,7 @@ impl Sink {
     pub fn flush(&mut self) -> Result<(), CaptureError> {
         match self {
             Self::Capture(writer) => writer.flush(),
-            Self::Device { .. } => Ok(()),
+            Self::Device(_) => Ok(()),
         }
     }
 
@@ -111,7 +120,7 @@ impl Sink {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         match self {
-            Self::Device { offered, .. } => offered.is_empty(),
+            Self::Device(device) => device.offered.is_empty(),
             Self::Capture(_) => true,
         }
     }

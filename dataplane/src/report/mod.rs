@@ -6,8 +6,8 @@ mod counters;
 mod summary;
 mod text;
 
-pub use counters::{Counter, CoreCounters, Shape, Traffic};
+pub use counters::{CoreCounters, Counter, Shape, Traffic};
 pub use summary::{
-    AlertReport, ClassReport, FunctionReport, Latency, MbufReport, MemoryReport, PortReport, Report, RunFacts, SaReport,
-    TrafficReport,
+    AlertReport, ClassReport, FunctionReport, Latency, MbufReport, MemoryReport, PortReport, Report,
+    RunFacts, SaReport, TrafficReport,
 };

@@ -173,10 +173,12 @@ impl Report {
         let traffic = |pick: &dyn Fn(&CoreCounters) -> &Traffic| {
             cores.iter().fold(TrafficReport::default(), |sum, core| sum.and(pick(core)))
         };
-        let count = |pick: &dyn Fn(&CoreCounters) -> &Counter| cores.iter().map(|core| pick(core).get()).sum();
+        let count =
+            |pick: &dyn Fn(&CoreCounters) -> &Counter| cores.iter().map(|core| pick(core).get()).sum();
         let ports: BTreeMap<_, _> = (0..tables.ports.len())
             .map(|port| {
-                let report = PortReport { rx: traffic(&|core| &core.rx[port]), tx: traffic(&|core| &core.tx[port]) };
+                let report =
+                    PortReport { rx: traffic(&|core| &core.rx[port]), tx: traffic(&|core| &core.tx[port]) };
                 (tables.ports[port].name.clone(), report)
             })
             .collect();

@@ -11,7 +11,11 @@ impl fmt::Display for Report {
             "chain {}, generation {}, device {}, SA state {}",
             self.chain, self.generation, self.device, self.sa_state
         )?;
-        writeln!(f, "\n{:<16}{:>12}{:>14}{:>12}{:>14}", "port", "rx packets", "rx bytes", "tx packets", "tx bytes")?;
+        writeln!(
+            f,
+            "\n{:<16}{:>12}{:>14}{:>12}{:>14}",
+            "port", "rx packets", "rx bytes", "tx packets", "tx bytes"
+        )?;
         for (name, port) in &self.ports {
             writeln!(
                 f,

@@ -4,6 +4,6 @@ mod build;
 mod live;
 mod view;
 
-pub use build::Builder;
+pub use build::build;
 pub use live::{LiveFunction, LiveTables};
 pub use view::{LiveView, Slot};

@@ -13,11 +13,7 @@ use hummingbird_kernels::layout::{BAD_ICV, DONE, KernelId, Outcome};
 use hummingbird_packet::{Ipv4Header, Protocol};
 use ipsec_mb::{Job, Manager};
 
-use super::{
-    LiveSa, SaError, cipher_job, header_of, reason,
-    sa::identity,
-    side,
-};
+use super::{LiveSa, SaError, cipher_job, header_of, reason, sa::identity, side};
 use crate::{
     forward::Verdict,
     meta::PacketMeta,

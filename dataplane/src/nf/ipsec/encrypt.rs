@@ -10,11 +10,7 @@ use hummingbird_gpu::Accelerator;
 use hummingbird_kernels::layout::{DONE, KernelId, Outcome};
 use ipsec_mb::{Job, Manager};
 
-use super::{
-    LiveSa, SaError, cipher_job, header_of, reason,
-    sa::identity,
-    side,
-};
+use super::{LiveSa, SaError, cipher_job, header_of, reason, sa::identity, side};
 use crate::{
     forward::Verdict,
     io::spi_key,
@@ -121,7 +117,8 @@ impl CpuFunction for CpuEncrypt {
                 Err(reason) => Verdict::Drop(reason),
             };
         }
-        let (indices, mut jobs): (ArrayVec<usize, BURST>, ArrayVec<Job<'_>, BURST>) = jobs.into_iter().unzip();
+        let (indices, mut jobs): (ArrayVec<usize, BURST>, ArrayVec<Job<'_>, BURST>) =
+            jobs.into_iter().unzip();
         self.manager.encrypt_burst(&mut jobs);
         for (index, job) in indices.into_iter().zip(&jobs) {
             if job.verdict() == ipsec_mb::Verdict::Done {

@@ -62,7 +62,10 @@ fn side(packet: &Packet, job: &EspJob) -> Side {
     let mut side = Side::default();
     let start = job.esp_offset as usize;
     let word = |at: usize| {
-        packet.data().get(start + at..start + at + 4).map_or(0, |b| u32::from_le_bytes([b[0], b[1], b[2], b[3]]))
+        packet
+            .data()
+            .get(start + at..start + at + 4)
+            .map_or(0, |b| u32::from_le_bytes([b[0], b[1], b[2], b[3]]))
     };
     for (index, word_offset) in [8, 12, 16, 20, 0, 4].into_iter().enumerate() {
         side[index] = word(word_offset);
