@@ -12,13 +12,14 @@ use super::{
     ring::{CoreRings, Lane},
 };
 use crate::{
+    meta::PacketMeta,
     packet::Packet,
     report::CoreCounters,
-    tables::{LiveTables, LiveView},
+    tables::{LiveTables, LiveView, View},
 };
 
-/// Which core each station lives on. Fixed for the life of the process.
-#[derive(Debug)]
+/// Which core each station lives on. Stations are added, never moved.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Wiring {
     /// By station.
     pub stations: Vec<CoreId>,
@@ -32,6 +33,7 @@ pub struct Forwarder {
     wiring: Arc<Wiring>,
     rings: CoreRings,
     inboxes: Vec<VecDeque<Packet>>,
+    capacity: usize,
     /// The generations that this core may meet.
     pub view: LiveView,
     /// This core's counters.
@@ -46,19 +48,42 @@ impl Forwarder {
     #[must_use]
     pub fn new(
         core: CoreId,
-        wiring: Arc<Wiring>,
         rings: CoreRings,
-        view: LiveView,
+        mut view: LiveView,
         counters: Arc<CoreCounters>,
         capacity: usize,
     ) -> Self {
-        let inboxes = wiring
-            .stations
-            .iter()
-            .map(|home| if *home == core { VecDeque::with_capacity(capacity) } else { VecDeque::new() })
-            .collect();
+        let wiring = Arc::clone(&view.take_up().wiring);
         let nanoseconds_per_tick = 1e9 / dpdk::tsc_hz() as f64;
-        Self { core, wiring, rings, inboxes, view, counters, now: dpdk::tsc(), nanoseconds_per_tick }
+        let mut forwarder = Self {
+            core,
+            wiring: Arc::clone(&wiring),
+            rings,
+            inboxes: Vec::new(),
+            capacity,
+            view,
+            counters,
+            now: dpdk::tsc(),
+            nanoseconds_per_tick,
+        };
+        forwarder.settle(wiring);
+        forwarder
+    }
+
+    /// Takes up the newest view. The caller acknowledges it.
+    pub fn take_up(&mut self) -> Arc<View> {
+        let view = self.view.take_up();
+        self.settle(Arc::clone(&view.wiring));
+        view
+    }
+
+    /// Makes inboxes for stations that are new.
+    fn settle(&mut self, wiring: Arc<Wiring>) {
+        for home in &wiring.stations[self.inboxes.len()..] {
+            let capacity = if *home == self.core { self.capacity } else { 0 };
+            self.inboxes.push(VecDeque::with_capacity(capacity));
+        }
+        self.wiring = wiring;
     }
 
     /// Takes in what other cores sent; returns how many packets that were.
@@ -143,15 +168,16 @@ impl Forwarder {
     pub fn drop(&mut self, packet: Packet, reason: DropReason) {
         let meta = packet.private();
         self.counters.drops[reason.index()].add(1);
-        if let Some(class) = self.counters.classes.get(meta.origin.index()) {
+        if let Some(class) = self.counters.classes.get(usize::from(meta.origin)) {
             class.drops[reason.index()].add(1);
         }
-        self.retire(meta.io);
+        self.retire(meta);
     }
 
-    /// Gives the credit of a packet that leaves the chain back to I/O role `io`.
-    pub fn retire(&self, io: u8) {
-        self.counters.retired[usize::from(io)].add(1);
+    /// Settles the account of a packet that leaves the chain.
+    pub fn retire(&self, meta: &PacketMeta) {
+        self.counters.retired[usize::from(meta.io)].add(1);
+        self.counters.generations[meta.generation.index()].retired.add(1);
     }
 
     /// Drops, counted, what waits at this core's stations.
