@@ -7,6 +7,8 @@ use hummingbird_crds::{
     tables::{ClassId, Hop, NfId, PortId},
 };
 
+use hummingbird_packet::ETHERNET_HEADER;
+
 use super::{
     CoreId, Decision, StationId, Verdict, decide,
     ring::{CoreRings, Lane},
@@ -143,7 +145,13 @@ impl Forwarder {
                     Err(reason) => self.drop(packet, reason),
                 }
             }
-            Decision::Transmit(port) => self.transmit(packet, port),
+            Decision::Transmit(port) => {
+                if ipv4_len(packet.data()) > tables.tables.ports[port.index()].mtu {
+                    self.drop(packet, DropReason::MtuExceeded);
+                } else {
+                    self.transmit(packet, port);
+                }
+            }
             Decision::Drop(reason) => self.drop(packet, reason),
         }
     }
@@ -194,4 +202,10 @@ impl Forwarder {
     pub fn nanoseconds(&self, ticks: u64) -> u64 {
         (ticks as f64 * self.nanoseconds_per_tick) as u64
     }
+}
+
+/// The total length of the IPv4 packet that a frame holds.
+fn ipv4_len(frame: &[u8]) -> u16 {
+    let at = ETHERNET_HEADER + 2;
+    frame.get(at..at + 2).map_or(0, |bytes| u16::from_be_bytes([bytes[0], bytes[1]]))
 }
