@@ -1,6 +1,8 @@
 //! One generation, built: the compiled tables with the data of every function
 //! and the stations that serve it.
 
+use std::any::Any;
+
 use hummingbird_crds::{
     DropReason,
     tables::{NfId, Tables},
@@ -19,7 +21,7 @@ pub struct LiveTables {
 /// A function of a generation.
 pub struct LiveFunction {
     /// Its data.
-    pub data: FunctionData,
+    pub data: Box<dyn FunctionData>,
     /// Where its packets wait: instances of a CPU function, or CPUSyncers.
     pub stations: Vec<StationId>,
     /// Its place among the process's counters.
@@ -29,8 +31,15 @@ pub struct LiveFunction {
 impl LiveTables {
     /// A function's data.
     #[must_use]
-    pub fn data(&self, nf: NfId) -> &FunctionData {
-        &self.functions[nf.index()].data
+    pub fn data(&self, nf: NfId) -> &dyn FunctionData {
+        &*self.functions[nf.index()].data
+    }
+
+    /// A function's data, if it is of type `T`.
+    #[must_use]
+    pub fn data_of<T: FunctionData>(&self, nf: NfId) -> Option<&T> {
+        let data: &dyn Any = self.data(nf);
+        data.downcast_ref()
     }
 
     /// A function's place among the process's counters.
@@ -39,16 +48,14 @@ impl LiveTables {
         self.functions[nf.index()].slot
     }
 
-    /// The station that a packet for `nf` waits at. Encrypt picks the SA here
-    /// and steers by it, so that one SA has one writer.
+    /// The station that a packet for `nf` waits at, once the function has had
+    /// its say in the steering key.
     ///
     /// # Errors
     /// Why the packet has no place there.
     pub fn steer(&self, nf: NfId, packet: &mut Packet) -> Result<StationId, DropReason> {
         let function = &self.functions[nf.index()];
-        if let FunctionData::Encrypt(data) = &function.data {
-            data.select(packet)?;
-        }
+        function.data.steer(packet)?;
         let key = packet.private().key as usize;
         Ok(function.stations[key % function.stations.len()])
     }

@@ -17,7 +17,7 @@ use super::{LiveSa, SaError, cipher_job, header_of, reason, sa::identity, side};
 use crate::{
     forward::Verdict,
     meta::PacketMeta,
-    nf::{CpuFunction, Env, FunctionData, GpuFunction, KernelWork},
+    nf::{CpuFunction, Env, FunctionData, FunctionError, GpuFunction, KernelWork},
     packet::{BURST, Frame, Packet},
 };
 
@@ -61,10 +61,13 @@ impl DecryptData {
     }
 }
 
-fn data<'a>(env: &'a Env<'_>) -> Option<&'a DecryptData> {
-    match env.tables.data(env.nf) {
-        FunctionData::Decrypt(data) => Some(data),
-        _ => None,
+impl FunctionData for DecryptData {
+    fn on_cpu(&self) -> Result<Box<dyn CpuFunction>, FunctionError> {
+        Ok(Box::new(CpuDecrypt::new(Manager::new()?)))
+    }
+
+    fn on_gpu(&self) -> Result<Box<dyn GpuFunction>, FunctionError> {
+        Ok(Box::new(GpuDecrypt))
     }
 }
 
@@ -114,7 +117,7 @@ impl CpuDecrypt {
 
 impl CpuFunction for CpuDecrypt {
     fn process(&mut self, env: &mut Env<'_>, packets: &mut [Packet], verdicts: &mut [Verdict]) {
-        let Some(data) = data(env) else { return };
+        let Some(data) = env.data::<DecryptData>() else { return };
         let mut opened = ArrayVec::<(usize, Ipv4Header, EspJob), BURST>::new();
         let mut jobs = ArrayVec::<Job<'_>, BURST>::new();
         for (index, packet) in packets.iter_mut().enumerate() {
@@ -156,7 +159,7 @@ impl GpuFunction for GpuDecrypt {
     }
 
     fn prepare(&mut self, env: &mut Env<'_>, packet: &mut Packet) -> Result<KernelWork, DropReason> {
-        let data = data(env).ok_or(DropReason::CipherFailed)?;
+        let data = env.data::<DecryptData>().ok_or(DropReason::CipherFailed)?;
         let (_, job) = prepare(data, packet)?;
         Ok(KernelWork {
             table: data.sas[usize::from(packet.private().sa)].table(),
@@ -167,7 +170,7 @@ impl GpuFunction for GpuDecrypt {
     }
 
     fn finish(&mut self, env: &mut Env<'_>, packet: &mut Packet, outcome: &Outcome) -> Verdict {
-        let Some(data) = data(env) else { return Verdict::Drop(DropReason::CipherFailed) };
+        let Some(data) = env.data::<DecryptData>() else { return Verdict::Drop(DropReason::CipherFailed) };
         match outcome[0] {
             DONE => {}
             BAD_ICV => return Verdict::Drop(DropReason::BadIcv),
