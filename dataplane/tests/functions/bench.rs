@@ -21,7 +21,7 @@ use hummingbird_dataplane::{
         CoreCounters, Shape,
         alerts::{self, AlertLog, AlertSender},
     },
-    tables::{LiveFunction, LiveTables},
+    tables::{Home, LiveFunction, LiveTables},
 };
 use hummingbird_gpu::{
     Accelerator, Geometry, LaunchSettings, Launcher, RowQueue, SharedRegion,
@@ -89,7 +89,7 @@ impl Bench {
                 Launcher::start(Arc::clone(accelerator), LaunchSettings::default()).unwrap();
             (launcher, queues.into_iter().next().unwrap())
         });
-        let counters = CoreCounters::new(Shape { io: 1, ports: 1, functions: 1, classes: 1 });
+        let counters = CoreCounters::new(Shape { io: 1, ports: 1 });
         let (log, senders) = alerts::open(log, &[Arc::new(counters)]).unwrap();
         let alerts = senders.into_iter().next().unwrap();
         Self { gpu, alerts, log, pool, accelerator, _turn: turn }
@@ -219,7 +219,8 @@ pub fn alone(data: Box<dyn FunctionData>) -> Arc<LiveTables> {
 
 /// The generation of `tables`, whose one function has `data`.
 pub fn live(tables: Tables, data: Box<dyn FunctionData>) -> Arc<LiveTables> {
-    Arc::new(LiveTables { tables, functions: vec![LiveFunction { data, stations: Vec::new(), slot: 0 }] })
+    let home = Home { slot: 0, stations: Vec::new(), workgroups: Vec::new() };
+    Arc::new(LiveTables { tables, functions: vec![LiveFunction { data, home }], classes: vec![0] })
 }
 
 /// Compiles a chain of one function on the GPU: the lines of `block`, in YAML,
