@@ -185,8 +185,14 @@ impl Engine {
         let watch =
             Watch { orders, counters, io, error: Arc::default(), has_captures, drain: Arc::default() };
         let threads = watch.spawn(cores, &eal, options.cpus.as_deref())?;
-        let reporter =
-            Arc::new(Reporter { live, counters: Arc::clone(&watch.counters), states, accelerator, shared });
+        let reporter = Arc::new(Reporter {
+            live,
+            counters: Arc::clone(&watch.counters),
+            states,
+            accelerator,
+            shared,
+            started: Instant::now(),
+        });
         Ok(Self { threads, launcher, log, devices, pool, reporter, watch })
     }
 

@@ -131,6 +131,7 @@ impl Wire<'_> {
             let items = queues.first().map_or(1, RowQueue::items);
             let function = self.live.data(*nf).on_gpu()?;
             served[slot] = Some(Served::new(
+                slot,
                 function,
                 mine,
                 usize::from(super::ROW_DEPTH),
