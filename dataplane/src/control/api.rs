@@ -111,10 +111,7 @@ fn change(
     _turn: OwnedMutexGuard<()>,
 ) -> Answer {
     match operations.change(&bundle.bytes, wanted) {
-        Ok(generation) => {
-            tracing::info!(generation, "the tables have changed");
-            answer::json(StatusCode::OK, &Changed { generation })
-        }
+        Ok(generation) => answer::json(StatusCode::OK, &Changed { generation }),
         Err(refusal) => {
             tracing::warn!(?refusal, "a table change is refused");
             answer::refusal(&refusal, operations.status().generation)

@@ -28,7 +28,7 @@ pub struct Served {
     slot: usize,
     function: Box<dyn GpuFunction>,
     /// Indices of the syncer's queues that serve the function.
-    queues: Box<[usize]>,
+    queues: Vec<usize>,
     /// Which of them gets the next row.
     turn: usize,
     waiting: VecDeque<Packet>,
@@ -45,21 +45,22 @@ pub struct Served {
 }
 
 impl Served {
-    /// The function at `slot`, served by the queues at `queues`, each of `depth` rows of
-    /// `items` packets; `limit` packets may wait.
+    /// The function at `slot`, which may get any of the syncer's `queues`, each
+    /// of `depth` rows of `items` packets; `limit` packets may wait.
     #[must_use]
     pub fn new(
         slot: usize,
         function: Box<dyn GpuFunction>,
-        queues: Box<[usize]>,
+        queues: usize,
         depth: usize,
         items: usize,
         limit: usize,
     ) -> Self {
-        let rows = queues.len() * depth;
+        let rows = queues * depth;
         Self {
             slot,
             function,
+            queues: Vec::with_capacity(queues),
             turn: 0,
             waiting: VecDeque::with_capacity(limit),
             filling: None,
@@ -67,8 +68,14 @@ impl Served {
             since: 0,
             rows: VecDeque::with_capacity(rows),
             spare: (0..=rows).map(|_| Vec::with_capacity(items)).collect(),
-            queues,
         }
+    }
+
+    /// From now on the queues at `queues` serve the function; rows that are
+    /// out or being filled stay where they are.
+    pub fn assign(&mut self, queues: impl Iterator<Item = usize>) {
+        self.queues.clear();
+        self.queues.extend(queues);
     }
 
     /// Takes a packet in.

@@ -1,18 +1,16 @@
 //! The report: what `--report` writes and the control socket answers.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use histogram::Histogram;
-use hummingbird_crds::{
-    DropReason,
-    tables::{Compute, Tables},
-};
+use hummingbird_crds::{DropReason, tables::Compute};
 use serde::Serialize;
 
 use super::{
     CoreCounters, Counter,
-    counters::{Passage, Traffic},
+    counters::{Passage, Residence, Traffic},
 };
+use crate::tables::View;
 
 /// Everything that happened, all fields always there.
 #[derive(Clone, Debug, Serialize)]
@@ -183,7 +181,8 @@ pub struct RunFacts {
 impl Report {
     /// Adds up the counters of all cores.
     #[must_use]
-    pub fn new(tables: &Tables, cores: &[std::sync::Arc<CoreCounters>], facts: RunFacts) -> Self {
+    pub fn new(view: &View, cores: &[Arc<CoreCounters>], facts: RunFacts) -> Self {
+        let (tables, roster) = (&view.current().tables, &view.roster);
         let traffic = |pick: &dyn Fn(&CoreCounters) -> &Traffic| {
             cores.iter().fold(TrafficReport::default(), |sum, core| sum.and(pick(core)))
         };
@@ -202,7 +201,7 @@ impl Report {
                 bytes: a.bytes + b.bytes,
             })
         };
-        let functions = tables.functions.iter().enumerate().map(|(slot, function)| {
+        let functions = roster.functions.iter().enumerate().map(|(slot, function)| {
             let passages: Vec<_> = cores.iter().map(|core| &core.functions[slot]).collect();
             let (compute, units, rows_limit) = match function.compute {
                 Compute::Cpu { cores } => ("CPU", cores, 0),
@@ -228,14 +227,14 @@ impl Report {
             };
             (function.name.clone(), report)
         });
-        let classes = tables.classes.iter().enumerate().map(|(index, class)| {
+        let classes = roster.classes.iter().enumerate().map(|(index, class)| {
             let passages: Vec<_> = cores.iter().map(|core| &core.classes[index]).collect();
             let TrafficReport { packets, bytes } = traffic(&|core| &core.classes[index].traffic);
             let (drops, latency_us) = (drops(&passages), Latency::of(latencies(&passages).as_ref()));
-            (class.name.clone(), ClassReport { packets, bytes, drops, latency_us })
+            (class.clone(), ClassReport { packets, bytes, drops, latency_us })
         });
-        let retired = sum(cores, |core| &core.retired);
-        let in_flight = sum(cores, |core| &core.admitted).saturating_sub(retired);
+        let retired = sum(cores, |one| &one.retired);
+        let in_flight = sum(cores, |one| &one.admitted).saturating_sub(retired);
         Self {
             chain: tables.chain.clone(),
             generation: tables.generation.0,
@@ -293,9 +292,9 @@ fn latencies(passages: &[&Passage]) -> Option<Histogram> {
     })
 }
 
-/// One kind of counter over all cores and I/O roles.
-fn sum(cores: &[std::sync::Arc<CoreCounters>], pick: impl Fn(&CoreCounters) -> &[Counter]) -> u64 {
-    cores.iter().flat_map(|core| pick(core)).map(Counter::get).sum()
+/// Packets of all generations that came or went.
+fn sum(cores: &[Arc<CoreCounters>], pick: impl Fn(&Residence) -> &Counter) -> u64 {
+    cores.iter().flat_map(|core| &core.generations).map(|one| pick(one).get()).sum()
 }
 
 impl Latency {
