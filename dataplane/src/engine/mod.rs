@@ -1,6 +1,7 @@
 //! The process: roles placed on cores, cores run as threads, started in order
 //! and stopped in the reverse one.
 
+mod change;
 mod core;
 mod error;
 mod memory;
@@ -16,7 +17,7 @@ const ROW_ITEMS: u16 = 64;
 const ROW_DEPTH: u16 = 4;
 
 pub use error::EngineError;
-pub use placement::{CorePlan, Demand, Placement, RolePlan, place};
+pub use placement::{Demand, NewInstance, Placement, RolePlan, place};
 pub use reporter::Reporter;
-pub use start::{Engine, GpuChoice, Options};
+pub use start::{Engine, GpuChoice, Options, Signals};
 pub use status::{Outcome, StopReason};

@@ -7,12 +7,12 @@ use hummingbird_gpu::{Accelerator, SharedRegion};
 
 use crate::{
     report::{CoreCounters, Report, RunFacts, SaReport},
-    tables::LiveTables,
+    tables::Publication,
 };
 
 /// Makes reports, from any thread.
 pub struct Reporter {
-    pub(super) live: Arc<LiveTables>,
+    pub(super) publication: Arc<Publication>,
     pub(super) counters: Arc<[Arc<CoreCounters>]>,
     pub(super) states: Arc<SaStates>,
     pub(super) accelerator: Option<Arc<dyn Accelerator>>,
@@ -23,7 +23,7 @@ impl Reporter {
     /// What happened so far.
     #[must_use]
     pub fn report(&self) -> Report {
-        Report::new(&self.live.tables, &self.counters, self.facts())
+        Report::new(&self.publication.view(), &self.counters, self.facts())
     }
 
     fn facts(&self) -> RunFacts {

@@ -1,7 +1,7 @@
 //! Bringing a chain up, running it, and taking it down.
 
 use std::{
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicBool, Ordering},
@@ -11,7 +11,7 @@ use std::{
 };
 
 use dpdk::{Eal, EalOptions, Memory, MemoryInUse, PacketPool};
-use hummingbird_crds::tables::{Compute, Tables};
+use hummingbird_crds::tables::Tables;
 use hummingbird_esp::SaStates;
 use hummingbird_gpu::{
     Accelerator, Geometry, LaunchSettings, Launcher, SharedRegion,
@@ -19,17 +19,17 @@ use hummingbird_gpu::{
 };
 
 use super::{
-    Demand, EngineError, Outcome, Placement, ROW_DEPTH, ROW_ITEMS, Reporter, StopReason,
-    core::{Core, Orders},
-    memory, place, wire,
+    Demand, EngineError, Outcome, ROW_DEPTH, ROW_ITEMS, Reporter, StopReason,
+    change::{Changer, Wanted, Workshop, move_to_cpu},
+    core::{Core, Mailbox, Orders},
+    memory, place,
+    wire::Wire,
 };
 use crate::{
     control::{Operations, Refusal},
-    nf::Builder,
     packet::Pool,
     ports::{self, Binding, OpenPort, PortArgument},
     report::{CoreCounters, Report, Shape, alerts},
-    tables,
 };
 
 /// How often the main thread looks at what the cores report.
@@ -87,14 +87,24 @@ pub struct Engine {
     log: Option<alerts::AlertLog>,
     devices: Vec<dpdk::Port>,
     pool: Pool,
-    reporter: Arc<Reporter>,
+    handle: Arc<Handle>,
     watch: Watch,
+}
+
+/// What the process is told from outside.
+#[derive(Debug, Default)]
+pub struct Signals {
+    /// SIGTERM or SIGINT came.
+    pub end: Arc<AtomicBool>,
+    /// SIGHUP came.
+    pub reload: Arc<AtomicBool>,
+    /// The file that SIGHUP reads anew.
+    pub chain: PathBuf,
 }
 
 /// What the threads share with whoever watches them.
 struct Watch {
     orders: Arc<Orders>,
-    counters: Arc<[Arc<CoreCounters>]>,
     io: Vec<Arc<crate::io::IoState>>,
     error: Arc<Mutex<Option<EngineError>>>,
     has_captures: bool,
@@ -107,7 +117,7 @@ impl Engine {
     ///
     /// # Errors
     /// Whatever of it does not work; nothing runs then.
-    pub fn start(mut tables: Tables, options: &Options) -> Result<Self, EngineError> {
+    pub fn start(mut tables: Tables, hash: String, options: &Options) -> Result<Self, EngineError> {
         let bindings = match_ports(&tables, &options.ports)?;
         if options.gpu == GpuChoice::None {
             move_to_cpu(&mut tables);
@@ -141,15 +151,20 @@ impl Engine {
             Some(dir) => SaStates::open(dir)?,
             None => SaStates::volatile(),
         });
-        let manager = ipsec_mb::Manager::new()?;
-        let builder = Builder {
-            eal: &eal,
-            states: &states,
-            manager: &manager,
-            accelerator: accelerator.as_deref(),
-            macs: &macs,
+        let shape = Shape { io: placement.io, ports: tables.ports.len() };
+        let counters: Arc<[_]> = placement.cores.iter().map(|_| Arc::new(CoreCounters::new(shape))).collect();
+        let mailboxes: Vec<Mailbox> = placement.cores.iter().map(|_| Mailbox::default()).collect();
+        let workshop = Workshop {
+            eal: eal.clone(),
+            states: Arc::clone(&states),
+            manager: ipsec_mb::Manager::new()?,
+            accelerator: accelerator.clone(),
+            macs,
+            mailboxes: mailboxes.clone(),
         };
-        let live = Arc::new(tables::build(&builder, tables, &placement.functions)?);
+        let cpu_only = options.gpu == GpuChoice::None;
+        let (changer, placement) =
+            Changer::start(workshop, &placement, tables, hash, Arc::clone(&counters), cpu_only)?;
 
         let (launcher, queues) = match &accelerator {
             Some(accelerator) => {
@@ -161,7 +176,6 @@ impl Engine {
             None => (None, Vec::new()),
         };
 
-        let counters = counters(&live.tables, &placement);
         let (log, senders) =
             alerts::open(options.alerts.as_deref(), &counters).map_err(EngineError::Alerts)?;
         let orders = Arc::new(Orders { admit: AtomicBool::new(true), stop: AtomicBool::new(false) });
@@ -171,41 +185,48 @@ impl Engine {
             devices.extend(port.device);
             sources.push(Some((port.source, port.sink)));
         }
-        let wiring = wire::Wire {
+        let wire = Wire {
             placement: &placement,
-            live: &live,
+            publication: changer.publication(),
             counters: &counters,
             shared: &shared,
             launcher: launcher.as_ref(),
             orders: &orders,
+            mailboxes: &mailboxes,
             limit,
             in_flight: options.in_flight,
         };
-        let (cores, io) = wiring.cores(sources, queues, senders)?;
-        let watch =
-            Watch { orders, counters, io, error: Arc::default(), has_captures, drain: Arc::default() };
+        let (cores, io) = wire.cores(sources, queues, senders);
+        let watch = Watch { orders, io, error: Arc::default(), has_captures, drain: Arc::default() };
         let threads = watch.spawn(cores, &eal, options.cpus.as_deref())?;
-        let reporter =
-            Arc::new(Reporter { live, counters: Arc::clone(&watch.counters), states, accelerator, shared });
-        Ok(Self { threads, launcher, log, devices, pool, reporter, watch })
+        let reporter = Reporter {
+            publication: Arc::clone(changer.publication()),
+            counters,
+            states,
+            accelerator,
+            shared,
+        };
+        let handle = Handle { reporter, changer, drain: Arc::clone(&watch.drain) };
+        Ok(Self { threads, launcher, log, devices, pool, handle: Arc::new(handle), watch })
     }
 
     /// The chain's side of the control socket.
     #[must_use]
     pub fn operations(&self) -> Arc<dyn Operations> {
-        Arc::new(Handle { reporter: Arc::clone(&self.reporter), drain: Arc::clone(&self.watch.drain) })
+        Arc::clone(&self.handle) as Arc<dyn Operations>
     }
 
     /// Runs until every capture is through, `duration` is over, `signal` is
     /// set, a drain is asked for or a core fails. Then drains, stops and
     /// reports. `servers` are dropped once the last packet has left.
-    pub fn run<S>(self, duration: Option<Duration>, signal: &AtomicBool, servers: S) -> Outcome {
+    pub fn run<S>(self, duration: Option<Duration>, signals: &Signals, servers: S) -> Outcome {
         let deadline = duration.map(|duration| Instant::now() + duration);
+        let mut reloading = None;
         let reason = loop {
             if self.watch.has_failed() {
                 break Ok(StopReason::Drain);
             }
-            if signal.load(Ordering::Acquire) {
+            if signals.end.load(Ordering::Acquire) {
                 break Ok(StopReason::Signal);
             }
             if self.watch.drain.load(Ordering::Acquire) {
@@ -217,9 +238,31 @@ impl Engine {
             if self.watch.captures_are_through() {
                 break Ok(StopReason::CapturesDone);
             }
+            self.handle.changer.reap();
+            self.reload(signals, &mut reloading);
             thread::sleep(WATCH);
         };
+        self.handle.changer.end();
+        if let Some(reload) = reloading {
+            let _: Result<(), _> = reload.join();
+        }
         self.stop(reason, servers)
+    }
+
+    /// Answers SIGHUP on a thread of its own; a storm of them is one reload
+    /// after the one that is on.
+    fn reload(&self, signals: &Signals, reloading: &mut Option<thread::JoinHandle<()>>) {
+        if reloading.as_ref().is_some_and(|reload| !reload.is_finished())
+            || !signals.reload.swap(false, Ordering::AcqRel)
+        {
+            return;
+        }
+        let (handle, chain) = (Arc::clone(&self.handle), signals.chain.clone());
+        let reload = thread::Builder::new().name("reload".into()).spawn(move || handle.reload(&chain));
+        match reload {
+            Ok(reload) => *reloading = Some(reload),
+            Err(error) => tracing::error!(%error, "cannot reload"),
+        }
     }
 
     /// Stops in order: no more admission, drain, cores, kernel, leftovers.
@@ -251,11 +294,11 @@ impl Engine {
             self.watch.fail(EngineError::Alerts(error));
         }
         drop(servers);
-        let mut report = self.reporter.report();
+        let mut report = self.handle.reporter.report();
         self.devices.clear();
         report.mbufs.leaked = u64::from(self.pool.in_use());
         let error = self.watch.error.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let closed = close(self.reporter).map_err(EngineError::from);
+        let closed = close(self.handle).map_err(EngineError::from);
         let reason = match error {
             Some(error) => Err(error),
             None => closed.and(reason),
@@ -266,8 +309,22 @@ impl Engine {
 
 /// What the control socket holds of a chain.
 struct Handle {
-    reporter: Arc<Reporter>,
+    reporter: Reporter,
+    changer: Changer,
     drain: Arc<AtomicBool>,
+}
+
+impl Handle {
+    /// Makes the chain's file the running generation, if it has changed.
+    fn reload(&self, chain: &Path) {
+        let changed = match std::fs::read(chain) {
+            Ok(bundle) => self.changer.change(&bundle, Wanted::IfChanged),
+            Err(error) => return tracing::error!(%error, "cannot read {}: the tables stay", chain.display()),
+        };
+        if let Err(refusal) = changed {
+            tracing::error!("{} is refused, the tables stay: {refusal}", chain.display());
+        }
+    }
 }
 
 impl Operations for Handle {
@@ -279,8 +336,8 @@ impl Operations for Handle {
         self.drain.store(true, Ordering::Release);
     }
 
-    fn change(&self, _bundle: &[u8], _wanted: Option<u64>) -> Result<u64, Refusal> {
-        Err(Refusal::Ending { retry_after: 1 })
+    fn change(&self, bundle: &[u8], wanted: Option<u64>) -> Result<u64, Refusal> {
+        self.changer.change(bundle, wanted.map_or(Wanted::Next, Wanted::Exactly))
     }
 }
 
@@ -339,10 +396,10 @@ impl Watch {
 }
 
 /// Makes SA state durable up to its last number, once nothing uses it any more.
-fn close(reporter: Arc<Reporter>) -> Result<(), hummingbird_esp::StateError> {
-    let states = Arc::into_inner(reporter).and_then(|reporter| {
-        let Reporter { states, live, .. } = reporter;
-        drop(live);
+fn close(handle: Arc<Handle>) -> Result<(), hummingbird_esp::StateError> {
+    let states = Arc::into_inner(handle).and_then(|handle| {
+        let Handle { reporter: Reporter { states, .. }, changer, .. } = handle;
+        drop(changer);
         Arc::into_inner(states)
     });
     states.map_or(Ok(()), SaStates::close)
@@ -394,15 +451,6 @@ fn match_ports(tables: &Tables, arguments: &[PortArgument]) -> Result<Vec<Bindin
         }
     }
     if wrong.is_empty() { Ok(bindings) } else { Err(EngineError::Ports(wrong.join("; "))) }
-}
-
-/// Every GPU function becomes one CPU instance (`--gpu none`).
-fn move_to_cpu(tables: &mut Tables) {
-    for function in &mut tables.functions {
-        if matches!(function.compute, Compute::Gpu { .. }) {
-            function.compute = Compute::Cpu { cores: 1 };
-        }
-    }
 }
 
 fn available_cpus() -> usize {
@@ -465,14 +513,4 @@ fn open_ports(
                 .map_err(|source| EngineError::Port { name: port.name.clone(), source })
         })
         .collect()
-}
-
-fn counters(tables: &Tables, placement: &Placement) -> Arc<[Arc<CoreCounters>]> {
-    let shape = Shape {
-        io: placement.io,
-        ports: tables.ports.len(),
-        functions: tables.functions.len(),
-        classes: tables.classes.len(),
-    };
-    placement.cores.iter().map(|_| Arc::new(CoreCounters::new(shape))).collect()
 }

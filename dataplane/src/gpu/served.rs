@@ -26,7 +26,7 @@ struct Row {
 pub struct Served {
     function: Box<dyn GpuFunction>,
     /// Indices of the syncer's queues that serve the function.
-    queues: Box<[usize]>,
+    queues: Vec<usize>,
     /// Which of them gets the next row.
     turn: usize,
     waiting: VecDeque<Packet>,
@@ -43,19 +43,20 @@ pub struct Served {
 }
 
 impl Served {
-    /// A function served by the queues at `queues`, each of `depth` rows of
-    /// `items` packets; `limit` packets may wait.
+    /// A function that may get any of the syncer's `queues`, each of `depth`
+    /// rows of `items` packets; `limit` packets may wait.
     #[must_use]
     pub fn new(
         function: Box<dyn GpuFunction>,
-        queues: Box<[usize]>,
+        queues: usize,
         depth: usize,
         items: usize,
         limit: usize,
     ) -> Self {
-        let rows = queues.len() * depth;
+        let rows = queues * depth;
         Self {
             function,
+            queues: Vec::with_capacity(queues),
             turn: 0,
             waiting: VecDeque::with_capacity(limit),
             filling: None,
@@ -63,8 +64,14 @@ impl Served {
             since: 0,
             rows: VecDeque::with_capacity(rows),
             spare: (0..=rows).map(|_| Vec::with_capacity(items)).collect(),
-            queues,
         }
+    }
+
+    /// From now on the queues at `queues` serve the function; rows that are
+    /// out or being filled stay where they are.
+    pub fn assign(&mut self, queues: impl Iterator<Item = usize>) {
+        self.queues.clear();
+        self.queues.extend(queues);
     }
 
     /// Takes a packet in.

@@ -5,6 +5,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use histogram::AtomicHistogram;
 use hummingbird_crds::DropReason;
 
+use crate::tables::{CLASSES, FUNCTIONS, SLOTS};
+
 /// A counter with one writer: adding is a load and a store, no locked
 /// instruction. Readers may see it a little late, never torn.
 #[derive(Debug, Default)]
@@ -71,10 +73,15 @@ pub struct Shape {
     pub io: usize,
     /// Ports.
     pub ports: usize,
-    /// Functions.
-    pub functions: usize,
-    /// Classes.
-    pub classes: usize,
+}
+
+/// Packets of the generation in one slot: equal once the last has left.
+#[derive(Debug, Default)]
+pub struct Residence {
+    /// Packets that were admitted.
+    pub admitted: Counter,
+    /// Packets that left the chain.
+    pub retired: Counter,
 }
 
 /// Everything that one core counts.
@@ -82,17 +89,17 @@ pub struct Shape {
 pub struct CoreCounters {
     /// Packets that left the chain here, by the I/O role that admitted them.
     pub retired: Box<[Counter]>,
-    /// Packets that I/O roles of this core admitted, by I/O role.
-    pub admitted: Box<[Counter]>,
+    /// Packets of each generation, by its slot.
+    pub generations: Box<[Residence]>,
     /// Packets dropped, in the order of [`DropReason::ALL`].
     pub drops: Box<[Counter]>,
     /// Received, by port.
     pub rx: Box<[Traffic]>,
     /// Sent, by port.
     pub tx: Box<[Traffic]>,
-    /// By function.
+    /// By a function's place in the roster.
     pub functions: Box<[Passage]>,
-    /// By class that a packet was classified in; latency from receive to send.
+    /// By the place in the roster of the class that a packet was classified in; latency from receive to send.
     pub classes: Box<[Passage]>,
     /// Packets whose data lay outside the shared region: must stay 0.
     pub outside: Counter,
@@ -106,12 +113,12 @@ impl CoreCounters {
     pub fn new(shape: Shape) -> Self {
         Self {
             retired: make(shape.io, Counter::default),
-            admitted: make(shape.io, Counter::default),
+            generations: make(SLOTS, Residence::default),
             drops: make(DropReason::ALL.len(), Counter::default),
             rx: make(shape.ports, Traffic::default),
             tx: make(shape.ports, Traffic::default),
-            functions: make(shape.functions, Passage::new),
-            classes: make(shape.classes, Passage::new),
+            functions: make(FUNCTIONS, Passage::new),
+            classes: make(CLASSES, Passage::new),
             outside: Counter::default(),
             alerts_lost: Counter::default(),
         }

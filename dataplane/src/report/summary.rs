@@ -1,18 +1,16 @@
 //! The report: what `--report` writes and the control socket answers.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use histogram::Histogram;
-use hummingbird_crds::{
-    DropReason,
-    tables::{Compute, Tables},
-};
+use hummingbird_crds::{DropReason, tables::Compute};
 use serde::Serialize;
 
 use super::{
     CoreCounters, Counter,
     counters::{Passage, Traffic},
 };
+use crate::tables::View;
 
 /// Everything that happened, all fields always there.
 #[derive(Clone, Debug, Serialize)]
@@ -169,7 +167,8 @@ pub struct RunFacts {
 impl Report {
     /// Adds up the counters of all cores.
     #[must_use]
-    pub fn new(tables: &Tables, cores: &[std::sync::Arc<CoreCounters>], facts: RunFacts) -> Self {
+    pub fn new(view: &View, cores: &[Arc<CoreCounters>], facts: RunFacts) -> Self {
+        let (tables, roster) = (&view.current().tables, &view.roster);
         let traffic = |pick: &dyn Fn(&CoreCounters) -> &Traffic| {
             cores.iter().fold(TrafficReport::default(), |sum, core| sum.and(pick(core)))
         };
@@ -188,7 +187,7 @@ impl Report {
                 bytes: a.bytes + b.bytes,
             })
         };
-        let functions = tables.functions.iter().enumerate().map(|(slot, function)| {
+        let functions = roster.functions.iter().enumerate().map(|(slot, function)| {
             let passages: Vec<_> = cores.iter().map(|core| &core.functions[slot]).collect();
             let (compute, units) = match function.compute {
                 Compute::Cpu { cores } => ("CPU", cores),
@@ -198,11 +197,11 @@ impl Report {
             let (drops, latency_us) = (drops(&passages), latency(&passages));
             (function.name.clone(), FunctionReport { compute, units, packets, bytes, drops, latency_us })
         });
-        let classes = tables.classes.iter().enumerate().map(|(index, class)| {
+        let classes = roster.classes.iter().enumerate().map(|(index, class)| {
             let passages: Vec<_> = cores.iter().map(|core| &core.classes[index]).collect();
             let TrafficReport { packets, bytes } = traffic(&|core| &core.classes[index].traffic);
             let (drops, latency_us) = (drops(&passages), latency(&passages));
-            (class.name.clone(), ClassReport { packets, bytes, drops, latency_us })
+            (class.clone(), ClassReport { packets, bytes, drops, latency_us })
         });
         Self {
             chain: tables.chain.clone(),

@@ -5,9 +5,10 @@ use std::any::Any;
 
 use hummingbird_crds::{
     DropReason,
-    tables::{NfId, Tables},
+    tables::{ClassId, NfId, Tables},
 };
 
+use super::Home;
 use crate::{forward::StationId, nf::FunctionData, packet::Packet};
 
 /// A built generation. Immutable; shared by all cores.
@@ -16,16 +17,16 @@ pub struct LiveTables {
     pub tables: Tables,
     /// In the order of `tables.functions`.
     pub functions: Vec<LiveFunction>,
+    /// The place of each class among the process's counters.
+    pub classes: Vec<usize>,
 }
 
 /// A function of a generation.
 pub struct LiveFunction {
     /// Its data.
     pub data: Box<dyn FunctionData>,
-    /// Where its packets wait: instances of a CPU function, or CPUSyncers.
-    pub stations: Vec<StationId>,
-    /// Its place among the process's counters.
-    pub slot: usize,
+    /// Where it runs.
+    pub home: Home,
 }
 
 impl LiveTables {
@@ -42,10 +43,16 @@ impl LiveTables {
         data.downcast_ref()
     }
 
-    /// A function's place among the process's counters.
+    /// A function's place among the process's counters and instances.
     #[must_use]
     pub fn function_slot(&self, nf: NfId) -> usize {
-        self.functions[nf.index()].slot
+        self.functions[nf.index()].home.slot
+    }
+
+    /// A class's place among the process's counters.
+    #[must_use]
+    pub fn class_slot(&self, class: ClassId) -> u16 {
+        self.classes[class.index()] as u16
     }
 
     /// The station that a packet for `nf` waits at, once the function has had
@@ -57,6 +64,7 @@ impl LiveTables {
         let function = &self.functions[nf.index()];
         function.data.steer(packet)?;
         let key = packet.private().key as usize;
-        Ok(function.stations[key % function.stations.len()])
+        let stations = &function.home.stations;
+        Ok(stations[key % stations.len()])
     }
 }

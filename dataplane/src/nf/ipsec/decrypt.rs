@@ -13,7 +13,7 @@ use hummingbird_kernels::layout::{BAD_ICV, DONE, KernelId, Outcome};
 use hummingbird_packet::{Ipv4Header, Protocol};
 use ipsec_mb::{Job, Manager};
 
-use super::{LiveSa, SaError, cipher_job, header_of, reason, sa::identity, side};
+use super::{LiveSa, SaError, cipher_job, header_of, sa::identity, side};
 use crate::{
     forward::Verdict,
     meta::PacketMeta,
@@ -75,14 +75,14 @@ impl FunctionData for DecryptData {
 fn prepare(data: &DecryptData, packet: &mut Packet) -> Result<(Ipv4Header, EspJob), DropReason> {
     let header = header_of(packet)?;
     if header.tuple.protocol != Protocol::ESP {
-        return Err(DropReason::UnknownSpi);
+        return Err(DropReason::EspTooShort);
     }
     if header.fragment.is_fragment() {
         return Err(DropReason::EspFragment);
     }
     let index = data.find(&header).ok_or(DropReason::UnknownSpi)?;
     let sa = &data.sas[usize::from(index)];
-    let job = open(&sa.state, &sa.sa, &mut Frame(packet), &header).map_err(reason)?;
+    let job = open(&sa.state, &sa.sa, &mut Frame(packet), &header).map_err(DropReason::from)?;
     let meta: &mut PacketMeta = packet.private_mut();
     meta.sa = index;
     meta.scratch = job.sequence;
@@ -98,7 +98,7 @@ fn finish(sa: &LiveSa<InboundSa>, packet: &mut Packet, header: &Ipv4Header, job:
             packet.private_mut().key = inner.tuple.steering_key();
             Verdict::Pass
         }
-        Err(drop) => Verdict::Drop(reason(drop)),
+        Err(drop) => Verdict::Drop(drop.into()),
     }
 }
 

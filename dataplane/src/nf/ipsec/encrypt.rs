@@ -10,7 +10,7 @@ use hummingbird_gpu::Accelerator;
 use hummingbird_kernels::layout::{DONE, KernelId, Outcome};
 use ipsec_mb::{Job, Manager};
 
-use super::{LiveSa, SaError, cipher_job, header_of, reason, sa::identity, side};
+use super::{LiveSa, SaError, cipher_job, header_of, sa::identity, side};
 use crate::{
     forward::Verdict,
     io::spi_key,
@@ -82,7 +82,7 @@ impl FunctionData for EncryptData {
 fn prepare(data: &EncryptData, ivs: &mut impl IvSource, packet: &mut Packet) -> Result<EspJob, DropReason> {
     let sa = data.sa(packet);
     let header = header_of(packet)?;
-    encapsulate(&sa.state, &sa.sa, &mut Frame(packet), &header, ivs.next_iv()).map_err(reason)
+    encapsulate(&sa.state, &sa.sa, &mut Frame(packet), &header, ivs.next_iv()).map_err(DropReason::from)
 }
 
 /// Encrypt on a CPU core, with IVs of `I`.
