@@ -6,7 +6,7 @@ use hummingbird_esp::SaStates;
 use hummingbird_gpu::{Accelerator, SharedRegion};
 
 use crate::{
-    report::{CoreCounters, Report, RunFacts, SaReport},
+    report::{CoreCounters, Counter, Report, Residence, RunFacts, SaReport},
     tables::Publication,
 };
 
@@ -24,6 +24,18 @@ impl Reporter {
     #[must_use]
     pub fn report(&self) -> Report {
         Report::new(&self.publication.view(), &self.counters, self.facts())
+    }
+
+    /// Packets admitted that have not left.
+    #[must_use]
+    pub fn in_flight(&self) -> u64 {
+        let sum = |pick: fn(&Residence) -> &Counter| -> u64 {
+            let residences = self.counters.iter().flat_map(|core| core.generations.iter());
+            residences.map(|residence| pick(residence).get()).sum()
+        };
+        // In this order: what leaves meanwhile makes it less, never negative.
+        let retired = sum(|residence| &residence.retired);
+        sum(|residence| &residence.admitted).saturating_sub(retired)
     }
 
     fn facts(&self) -> RunFacts {

@@ -29,7 +29,7 @@ use crate::{
     control::{Operations, Refusal},
     packet::Pool,
     ports::{self, Binding, OpenPort, PortArgument},
-    report::{CoreCounters, Report, Shape, alerts},
+    report::{CoreCounters, MbufReport, Report, Shape, alerts},
 };
 
 /// How often the main thread looks at what the cores report.
@@ -108,6 +108,8 @@ struct Watch {
     io: Vec<Arc<crate::io::IoState>>,
     error: Arc<Mutex<Option<EngineError>>>,
     has_captures: bool,
+    /// A port is bound to AF_XDP.
+    has_kernel_rings: bool,
     /// Somebody asked for a drain.
     drain: Arc<AtomicBool>,
 }
@@ -127,7 +129,8 @@ impl Engine {
         let placement = place(&tables, demand);
         let limit = options.in_flight * placement.io;
         let mut pool_config = memory::pool_config(&tables, limit, placement.cores.len());
-        if bindings.iter().any(|binding| matches!(binding, Binding::AfXdp(_))) {
+        let has_kernel_rings = bindings.iter().any(|binding| matches!(binding, Binding::AfXdp(_)));
+        if has_kernel_rings {
             pool_config.alignment = dpdk::FrameAlignment::AfterHeader;
         }
         let packet_bytes = PacketPool::<crate::meta::PacketMeta>::size_for(&pool_config)?;
@@ -197,7 +200,14 @@ impl Engine {
             in_flight: options.in_flight,
         };
         let (cores, io) = wire.cores(sources, queues, senders);
-        let watch = Watch { orders, io, error: Arc::default(), has_captures, drain: Arc::default() };
+        let watch = Watch {
+            orders,
+            io,
+            error: Arc::default(),
+            has_captures,
+            has_kernel_rings,
+            drain: Arc::default(),
+        };
         let threads = watch.spawn(cores, &eal, options.cpus.as_deref())?;
         let reporter = Reporter {
             publication: Arc::clone(changer.publication()),
@@ -249,6 +259,19 @@ impl Engine {
         self.stop(reason, servers)
     }
 
+    /// What is not back in the pool once every device is closed.
+    fn leftovers(&self) -> MbufReport {
+        let outside = u64::from(self.pool.in_use());
+        if self.watch.has_kernel_rings {
+            // The driver does not give back what its fill and completion rings
+            // hold, so there only the packets' own account can tell.
+            let leaked = self.handle.reporter.in_flight();
+            MbufReport { leaked, in_kernel_rings: outside.saturating_sub(leaked) }
+        } else {
+            MbufReport { leaked: outside, in_kernel_rings: 0 }
+        }
+    }
+
     /// Answers SIGHUP on a thread of its own; a storm of them is one reload
     /// after the one that is on.
     fn reload(&self, signals: &Signals, reloading: &mut Option<thread::JoinHandle<()>>) {
@@ -296,7 +319,7 @@ impl Engine {
         drop(servers);
         let mut report = self.handle.reporter.report();
         self.devices.clear();
-        report.mbufs.leaked = u64::from(self.pool.in_use());
+        report.mbufs = self.leftovers();
         let error = self.watch.error.lock().unwrap_or_else(PoisonError::into_inner).take();
         let closed = close(self.handle).map_err(EngineError::from);
         let reason = match error {

@@ -124,6 +124,9 @@ pub struct MemoryReport {
 pub struct MbufReport {
     /// Not back in the pool after the end: 0. While the chain runs, always 0.
     pub leaked: u64,
+    /// Held by the kernel's rings of AF_XDP ports, whose driver does not give
+    /// them back one by one when it closes.
+    pub in_kernel_rings: u64,
 }
 
 /// The alert log.
