@@ -3,6 +3,7 @@
 use std::{
     sync::{Arc, atomic::AtomicBool},
     thread,
+    time::Instant,
 };
 
 use dpdk::{Eal, EalOptions, Memory, MemoryInUse, PacketPool};

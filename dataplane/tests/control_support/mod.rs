@@ -147,7 +147,7 @@ pub fn report() -> Report {
         ]),
         classes: BTreeMap::from([("bulk".into(), class(300)), ("outbound".into(), class(700))]),
         memory: MemoryReport { packets_outside_shared_region: 0, packet_bytes: 1 << 26, table_bytes: 4096 },
-        mbufs: MbufReport { leaked: 0 },
+        mbufs: MbufReport::default(),
         alerts: AlertReport { lost: 2 },
         security_associations: vec![SaReport {
             identity: "out 0x1000 198.51.100.1 1f2e3d4c".into(),
