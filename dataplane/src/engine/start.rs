@@ -3,6 +3,7 @@
 use std::{
     sync::{Arc, atomic::AtomicBool},
     thread,
+    time::Instant,
 };
 
 use dpdk::{Eal, EalOptions, Memory, MemoryInUse, PacketPool};
@@ -131,6 +132,7 @@ impl Engine {
             states,
             accelerator,
             shared,
+            started: Instant::now(),
         };
         let handle = Handle { reporter, changer, drain: Arc::clone(&watch.drain) };
         Ok(Self { threads, launcher, log, devices, pool, handle: Arc::new(handle), watch })
