@@ -6,7 +6,7 @@ use hummingbird_crds::tables::{ClassId, NfId, PortId};
 use crate::{forward::StationId, tables::Slot};
 
 /// [`PacketMeta::origin`] of a frame that no class holds.
-pub const NO_CLASS: ClassId = ClassId(u16::MAX);
+pub const NO_CLASS: u16 = u16::MAX;
 
 /// Per-packet metadata. Plain old data: all zeros is a valid value, and
 /// nothing in it owns anything.
@@ -27,8 +27,9 @@ pub struct PacketMeta {
     pub nf: NfId,
     /// The class whose path it walks.
     pub class: ClassId,
-    /// The class that it was classified in; [`NO_CLASS`] for frames that are no IPv4.
-    pub origin: ClassId,
+    /// The counters' place of the class that it was classified in; [`NO_CLASS`]
+    /// for frames that no class holds.
+    pub origin: u16,
     /// The port that it came in by.
     pub in_port: PortId,
     /// The port that a Router chose.

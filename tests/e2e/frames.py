@@ -1,5 +1,6 @@
 """Frames for tests, made by Scapy, and Scapy as ESP's other end."""
 
+import hmac
 import struct
 
 from scapy.layers.inet import ICMP, IP, TCP, UDP
@@ -53,12 +54,44 @@ def number_of(frame):
 
 
 def peer(spi=4096, tunnel=TUNNEL, esn=False, cipher=CIPHER_KEY, integrity=INTEGRITY_KEY):
-    """Scapy's end of an SA with the tests' keys."""
+    """The other end of an SA with the tests' keys: Scapy, or with ESN what it lacks and Scapy."""
     header = IP(src=tunnel["source"], dst=tunnel["destination"]) if tunnel else None
-    return SecurityAssociation(
-        ESP, spi=spi, crypt_algo="AES-CBC", crypt_key=cipher, auth_algo="HMAC-SHA1-96", auth_key=integrity,
-        tunnel_header=header, esn_en=esn,
-    )  # fmt: skip
+    auth = {} if esn else {"auth_algo": "HMAC-SHA1-96", "auth_key": integrity}
+    scapy = SecurityAssociation(ESP, spi=spi, crypt_algo="AES-CBC", crypt_key=cipher, tunnel_header=header, **auth)
+    return ExtendedPeer(scapy, integrity) if esn else scapy
+
+
+class ExtendedPeer:
+    """Scapy's end with the ICV of extended sequence numbers (RFC 4303, section 2.2.1).
+
+    Scapy leaves the high half out of the ICV where the cipher has none of its own.
+    """
+
+    def __init__(self, scapy, key):
+        self.scapy, self.key = scapy, key
+
+    def _icv(self, body, high):
+        return hmac.new(self.key, body + struct.pack(">I", high), "sha1").digest()[:12]
+
+    def encrypt(self, packet, seq_num, iv):
+        """As Scapy's; `seq_num` has 64 bits."""
+        sealed = self.scapy.encrypt(packet, seq_num=seq_num & 0xFFFFFFFF, iv=iv)
+        body = bytes(sealed[ESP])
+        return _with_payload(sealed, body + self._icv(body, seq_num >> 32))
+
+    def decrypt(self, packet, high=0):
+        """As Scapy's; `high` is what the receiver knows of the number."""
+        body, icv = bytes(packet[ESP])[:-12], bytes(packet[ESP])[-12:]
+        assert icv == self._icv(body, high), "wrong ICV"
+        return self.scapy.decrypt(_with_payload(packet, body))
+
+
+def _with_payload(packet, payload):
+    """The IP packet with other bytes behind its header."""
+    header = packet.copy()
+    header.remove_payload()
+    del header.len, header.chksum
+    return IP(bytes(header / Raw(payload)))
 
 
 def esp_frame(sa, packet, seq, iv=None):

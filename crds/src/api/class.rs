@@ -19,7 +19,8 @@ pub struct Class {
     #[serde(default, rename = "match", skip_serializing_if = "Option::is_none")]
     pub match_: Option<Match>,
     /// The functions in order, each at most once, a Router only at the end.
-    #[schemars(length(max = 32), inner(length(max = 63)))]
+    // Few enough that the API server lets CEL compare them all.
+    #[schemars(length(max = 16), inner(length(max = 63)))]
     pub path: Vec<String>,
     /// The port that frames leave by, unchanged, where no Router ends the
     /// path; left out, the other port of two, the same of one.

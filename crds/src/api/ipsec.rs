@@ -24,7 +24,7 @@ pub struct Ipsec {
 }
 
 /// Which way a function goes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 pub enum Direction {
     /// Into ESP.
     Encrypt,

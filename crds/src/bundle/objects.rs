@@ -170,6 +170,9 @@ pub(super) fn texts<'a>(held: &'a Held, namespace: &str, from: &DataFrom) -> Res
                 None => texts.extend(all_texts(&one.name, content)?),
             }
         }
+        (None, Some(all)) if all.match_labels.is_empty() => {
+            return Err("has no matchLabels and would take every ConfigMap; give at least one label".into());
+        }
         (None, Some(_)) => {
             let chosen =
                 held.0.iter().filter(|object| object.namespace == namespace && object.is_named_by(from));

@@ -1,6 +1,10 @@
 //! Security associations and their keys.
 
-use std::{collections::BTreeMap, collections::HashMap, net::Ipv4Addr, sync::Arc};
+use std::{
+    collections::{BTreeMap, HashMap},
+    net::Ipv4Addr,
+    sync::Arc,
+};
 
 use super::{Builder, condition, names};
 use crate::{
@@ -92,7 +96,7 @@ impl Builder<'_> {
     /// SPI and outer destination must name one SA of a direction, over all its
     /// functions. Whoever receives in transport mode goes by the SPI alone.
     pub(super) fn check_spis(&mut self) {
-        let mut seen: Vec<(Direction, i64, Option<&str>, String)> = Vec::new();
+        let mut seen: HashMap<(Direction, i64), Vec<Named<'_>>> = HashMap::new();
         for (function, block) in self.spec.functions.iter().enumerate() {
             let Some(ipsec) = &block.ipsec else { continue };
             let direction = ipsec.direction;
@@ -103,9 +107,8 @@ impl Builder<'_> {
                     other == destination
                         || direction == Direction::Decrypt && (other.is_none() || destination.is_none())
                 };
-                let before =
-                    seen.iter().find(|(way, spi, to, _)| (*way, *spi) == (direction, sa.spi) && same(*to));
-                if let Some((.., before)) = before {
+                let others = seen.entry((direction, sa.spi)).or_default();
+                if let Some((_, before)) = others.iter().find(|(other, _)| same(*other)) {
                     let reason = format!(
                         "{} with {} is {before} already, and {direction:?} could not tell them apart; use another SPI",
                         sa.spi,
@@ -113,11 +116,14 @@ impl Builder<'_> {
                     );
                     self.report.violate(format!("{field}.spi"), reason);
                 }
-                seen.push((direction, sa.spi, destination, field));
+                others.push((destination, field));
             }
         }
     }
 }
+
+/// A tunnel's destination and the SA's field.
+type Named<'a> = (Option<&'a str>, String);
 
 fn mode(sa: &SecurityAssociation, field: &str, report: &mut Report) -> EspMode {
     match (sa.mode, &sa.tunnel) {

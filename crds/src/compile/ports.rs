@@ -1,8 +1,8 @@
 //! Ports.
 
-use super::Builder;
+use super::{Builder, routes::parse_mac};
 use crate::{
-    api::{Pci, Port},
+    api::{Pci, PciSelector, Port},
     tables::{self, PortBinding},
     violation::Report,
 };
@@ -47,11 +47,32 @@ fn pci_binding(pci: &Pci, field: &str, report: &mut Report) -> PortBinding {
             }
             PortBinding::PciAddress(address.to_ascii_lowercase())
         }
-        (None, Some(_)) => PortBinding::PciSelector,
+        (None, Some(selector)) => {
+            check_selector(selector, &format!("{field}.selector"), report);
+            PortBinding::PciSelector
+        }
         (both, _) => {
             let found = if both.is_some() { "both" } else { "neither" };
             report.violate(field, format!("has {found} of address and selector; it needs exactly one"));
             PortBinding::PciSelector
+        }
+    }
+}
+
+fn check_selector(selector: &PciSelector, field: &str, report: &mut Report) {
+    if *selector == PciSelector::default() {
+        report.violate(field, "is empty and would take any device; give at least one field");
+    }
+    if let Some(mac) = selector.mac.as_ref().filter(|mac| parse_mac(mac).is_none()) {
+        report.violate(format!("{field}.mac"), format!("'{mac}' is no MAC address; write 02:00:00:00:00:01"));
+    }
+    for (name, id) in [("vendor", &selector.vendor), ("device", &selector.device)] {
+        let wrong = |id: &&String| id.len() != 4 || !id.bytes().all(|byte| byte.is_ascii_hexdigit());
+        if let Some(id) = id.as_ref().filter(wrong) {
+            report.violate(
+                format!("{field}.{name}"),
+                format!("'{id}' is no PCI id; write four hex digits, 8086"),
+            );
         }
     }
 }

@@ -171,7 +171,7 @@ impl<'a> Reader<'a> {
 }
 
 /// Six pairs of hex digits with colons between them.
-fn parse_mac(text: &str) -> Option<[u8; 6]> {
+pub(super) fn parse_mac(text: &str) -> Option<[u8; 6]> {
     let mut mac = [0; 6];
     let mut parts = text.split(':');
     for byte in &mut mac {

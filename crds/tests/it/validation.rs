@@ -32,6 +32,24 @@ const CASES: &[Case] = &[
     case("mtu: 1500", "mtu: 67", "spec.ports[0].mtu", "from 68 to 9216"),
     case("mtu: 1500", "mtu: 9217", "spec.ports[0].mtu", "from 68 to 9216"),
     case("- name: wan", "- name: lan\n    mtu: 99999999999\n  - name: wan", "spec.ports[1].mtu", "from 68"),
+    case(
+        "{address: \"0000:00:03.0\"}",
+        "{selector: {}}",
+        "spec.ports[0].pci.selector",
+        "would take any device",
+    ),
+    case(
+        "{address: \"0000:00:03.0\"}",
+        "{selector: {mac: \"2:0:0\"}}",
+        "spec.ports[0].pci.selector.mac",
+        "no MAC address",
+    ),
+    case(
+        "{address: \"0000:00:03.0\"}",
+        "{selector: {vendor: intel}}",
+        "spec.ports[0].pci.selector.vendor",
+        "no PCI id",
+    ),
     // Functions.
     case("cores: 1\n", "workgroups: 1\n", "spec.functions[3].workgroups", "is for compute: GPU"),
     case("workgroups: 2\n", "cores: 2\n", "spec.functions[2].cores", "is for compute: CPU"),
@@ -154,6 +172,12 @@ const CASES: &[Case] = &[
         "{}",
         "spec.functions[2].nids.rulesFrom",
         "neither of configMapRef and configMapSelector",
+    ),
+    case(
+        "{configMapRef: {name: ids-rules, key: local.rules}}",
+        "{configMapSelector: {matchLabels: {}}}",
+        "spec.functions[2].nids.rulesFrom",
+        "would take every ConfigMap",
     ),
     // Routes.
     case(

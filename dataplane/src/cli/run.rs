@@ -1,17 +1,12 @@
 //! `run`.
 
-use std::{
-    net::SocketAddr,
-    path::PathBuf,
-    process::ExitCode,
-    sync::{Arc, atomic::AtomicBool},
-    time::Duration,
-};
+use std::{net::SocketAddr, path::PathBuf, process::ExitCode, sync::Arc, time::Duration};
 
 use anyhow::Context;
 use clap::Args;
 use hummingbird_crds::{Bundle, Capacity, Compiled, tables::Compute, validate};
 use hummingbird_gpu::opencl::{self, DeviceChoice, OpenError};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
 use super::{
     INVALID,
@@ -19,7 +14,7 @@ use super::{
 };
 use crate::{
     control,
-    engine::{Engine, EngineError, GpuChoice, Options},
+    engine::{Engine, EngineError, GpuChoice, Options, Signals},
     ports::PortArgument,
 };
 
@@ -39,7 +34,7 @@ pub struct RunArguments {
     /// Write alerts there, as JSON lines
     #[arg(long, value_name = "FILE")]
     alerts: Option<PathBuf>,
-    /// Answer on this Unix socket: GET /v1/status, POST /v1/drain
+    /// Answer on this Unix socket: GET /v1/status, PUT /v1/tables, POST /v1/drain, GET /metrics
     #[arg(long, value_name = "SOCKET")]
     control: Option<PathBuf>,
     /// Serve Prometheus metrics at this address, /metrics
@@ -71,7 +66,7 @@ pub struct RunArguments {
     #[arg(long)]
     no_huge: bool,
     /// Table memory on the accelerator, MiB
-    #[arg(long, value_name = "MIB", default_value_t = 512, value_parser = clap::value_parser!(u16).range(1..=4095))]
+    #[arg(long, value_name = "MIB", default_value_t = 256, value_parser = clap::value_parser!(u16).range(1..=4095))]
     table_memory: u16,
     /// Empty polls after which an idle workgroup leaves the device
     #[arg(long, value_name = "POLLS", default_value_t = 100_000)]
@@ -108,11 +103,11 @@ impl RunArguments {
             tracing::info!("rules of {function}: {}", report.summary());
         }
         self.prepare(&compiled)?;
-        let signal = Arc::new(AtomicBool::new(false));
-        for number in [signal_hook::consts::SIGTERM, signal_hook::consts::SIGINT] {
-            signal_hook::flag::register(number, Arc::clone(&signal)).context("cannot handle signals")?;
+        let signals = Signals { chain: self.chain.clone(), ..Signals::default() };
+        for (number, flag) in [(SIGTERM, &signals.end), (SIGINT, &signals.end), (SIGHUP, &signals.reload)] {
+            signal_hook::flag::register(number, Arc::clone(flag)).context("cannot handle signals")?;
         }
-        let engine = match Engine::start(compiled.tables, &self.options()) {
+        let engine = match Engine::start(compiled.tables, compiled.hash, &self.options()) {
             Ok(engine) => engine,
             Err(EngineError::OpenCl(OpenError::TooManyWorkgroups { capacity, device, .. })) => {
                 return Ok(self.too_many_workgroups(&bundle, capacity, &device));
@@ -120,7 +115,7 @@ impl RunArguments {
             Err(error) => return Err(error.into()),
         };
         let servers = control::Servers::start(self.control.as_deref(), self.metrics, engine.operations())?;
-        let outcome = engine.run(self.duration, &signal, servers);
+        let outcome = engine.run(self.duration, &signals, servers);
         print!("{}", outcome.report);
         if let Some(path) = &self.report {
             let json = serde_json::to_string_pretty(&outcome.report)?;

@@ -24,25 +24,34 @@ pub trait Operations: Send + Sync {
 }
 
 /// Why a table change is refused.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
     /// The bundle is wrong or does not fit: all that is wrong with it (422).
+    #[error("{}", lines(.0))]
     Invalid(Vec<Violation>),
+    #[error("generation {running} runs, which is as new")]
     /// The generation is not newer than the one that runs (409, `NotNewer`).
     NotNewer {
         /// The one that runs.
         running: u64,
     },
+    #[error("only a restart can change {}", lines(.0))]
     /// Ports, cores, workgroups or memory would change (409, `RequiresRestart`).
     RequiresRestart(Vec<Violation>),
+    #[error("too many generations are draining; try again")]
     /// Too many generations are still draining (503).
     Draining {
         /// When to try again, seconds.
         retry_after: u32,
     },
+    #[error("the chain is ending")]
     /// The chain is ending (503).
     Ending {
         /// When to try again, seconds: by then another process may answer.
         retry_after: u32,
     },
+}
+
+fn lines(violations: &[Violation]) -> String {
+    violations.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
 }

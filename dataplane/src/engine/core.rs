@@ -3,7 +3,7 @@
 
 use std::{
     sync::{
-        Arc,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
     thread,
@@ -12,7 +12,8 @@ use std::{
 
 use super::EngineError;
 use crate::{
-    DropReason, cpu::CnfRole, forward::Forwarder, gpu::SyncerRole, io::IoRole, report::alerts::AlertSender,
+    DropReason, cpu::CnfRole, forward::Forwarder, gpu::SyncerRole, io::IoRole, nf::GpuFunction,
+    report::alerts::AlertSender,
 };
 
 /// Empty rounds after which a core yields its CPU instead of pausing.
@@ -31,6 +32,22 @@ pub enum Role {
     /// Rows.
     Syncer(Box<SyncerRole>),
 }
+
+/// What a new generation brings to a core, before any packet comes for it.
+pub enum Delivery {
+    /// An instance of a CPU function.
+    Instance(Box<CnfRole>),
+    /// A GPU function, for the CPUSyncers of the core.
+    Kernel {
+        /// Its place in the roster.
+        slot: usize,
+        /// One for each CPUSyncer.
+        functions: Vec<Box<dyn GpuFunction>>,
+    },
+}
+
+/// Where deliveries for a core wait until it takes up the view that needs them.
+pub type Mailbox = Arc<Mutex<Vec<Delivery>>>;
 
 /// What the cores are told.
 #[derive(Debug)]
@@ -51,6 +68,15 @@ pub struct Core {
     pub alerts: AlertSender,
     /// What it is told.
     pub orders: Arc<Orders>,
+    /// What it is brought.
+    pub mailbox: Mailbox,
+}
+
+fn syncers(roles: &mut [Role]) -> impl Iterator<Item = &mut SyncerRole> {
+    roles.iter_mut().filter_map(|role| match role {
+        Role::Syncer(syncer) => Some(&mut **syncer),
+        Role::Io(_) | Role::Cnf(_) => None,
+    })
 }
 
 impl Core {
@@ -72,7 +98,10 @@ impl Core {
     }
 
     fn round(&mut self) -> Result<usize, EngineError> {
-        let Self { roles, forwarder, alerts, orders } = self;
+        if self.forwarder.view.is_stale() {
+            self.take_up();
+        }
+        let Self { roles, forwarder, alerts, orders, .. } = self;
         forwarder.now = dpdk::tsc();
         let mut moved = forwarder.receive();
         for role in roles {
@@ -84,6 +113,25 @@ impl Core {
         }
         forwarder.flush();
         Ok(moved)
+    }
+
+    /// Takes up the newest view with what it needs, then acknowledges it.
+    #[cold]
+    pub fn take_up(&mut self) {
+        let view = self.forwarder.take_up();
+        let deliveries = std::mem::take(&mut *self.mailbox.lock().unwrap_or_else(PoisonError::into_inner));
+        for delivery in deliveries {
+            match delivery {
+                Delivery::Instance(role) => self.roles.push(Role::Cnf(role)),
+                Delivery::Kernel { slot, functions } => {
+                    for (syncer, function) in syncers(&mut self.roles).zip(functions) {
+                        syncer.serve(slot, function, usize::from(super::ROW_DEPTH));
+                    }
+                }
+            }
+        }
+        syncers(&mut self.roles).for_each(|syncer| syncer.repartition(view.current()));
+        self.forwarder.view.acknowledge();
     }
 
     fn back_off(&mut self, idle: u32) -> Result<(), EngineError> {

@@ -45,6 +45,9 @@ pub enum EngineError {
     /// An instance of a function cannot be made.
     #[error(transparent)]
     Instance(#[from] FunctionError),
+    /// Too many functions or classes have had names.
+    #[error(transparent)]
+    Roster(#[from] crate::tables::RosterFull),
     /// The state directory cannot be used.
     #[error("--state: {0}")]
     State(#[from] hummingbird_esp::StateError),

@@ -2,29 +2,27 @@
 
 use std::sync::Arc;
 
-use hummingbird_crds::tables::{NfId, PortId};
 use hummingbird_gpu::{Launcher, RowQueue, SharedRegion};
 
 use super::{
-    EngineError, Placement, RolePlan,
-    core::{Core, Orders, Role},
+    Placement, RolePlan,
+    core::{Core, Mailbox, Orders, Role},
 };
 use crate::{
-    cpu::CnfRole,
-    forward::{CoreId, Credit, Forwarder, Wiring, mesh},
-    gpu::{Served, SyncerRole},
+    forward::{CoreId, Credit, Forwarder, mesh},
+    gpu::SyncerRole,
     io::{IoPort, IoRole, IoState},
     ports::{Sink, Source},
     report::{CoreCounters, alerts::AlertSender},
-    tables::{LiveTables, LiveView},
+    tables::{LiveView, Publication},
 };
 
 /// What cores are made from.
 pub struct Wire<'a> {
     /// Which role runs where.
     pub placement: &'a Placement,
-    /// The first generation.
-    pub live: &'a Arc<LiveTables>,
+    /// The views that cores take up.
+    pub publication: &'a Arc<Publication>,
     /// Counters of each core.
     pub counters: &'a Arc<[Arc<CoreCounters>]>,
     /// Memory that packets must lie in.
@@ -33,6 +31,8 @@ pub struct Wire<'a> {
     pub launcher: Option<&'a Launcher>,
     /// What the cores are told.
     pub orders: &'a Arc<Orders>,
+    /// What each core is brought.
+    pub mailboxes: &'a [Mailbox],
     /// Packets in flight at most, in all.
     pub limit: usize,
     /// Packets in flight at most for each I/O role.
@@ -40,104 +40,64 @@ pub struct Wire<'a> {
 }
 
 impl Wire<'_> {
-    /// All cores, and what may be known of the I/O roles. `ports` are taken by
-    /// port number, `queues` by workgroup.
-    ///
-    /// # Errors
-    /// A function's instance cannot be made.
+    /// All cores with their lasting roles, and what may be known of the I/O
+    /// roles. `ports` are taken by port number, `queues` by workgroup.
+    #[must_use]
     pub fn cores(
         &self,
         mut ports: Vec<Option<(Source, Sink)>>,
         queues: Vec<RowQueue>,
         senders: Vec<AlertSender>,
-    ) -> Result<(Vec<Core>, Vec<Arc<IoState>>), EngineError> {
+    ) -> (Vec<Core>, Vec<Arc<IoState>>) {
         let mut queues: Vec<_> = queues.into_iter().map(Some).collect();
-        let wiring = Arc::new(Wiring {
-            stations: self.placement.stations.clone(),
-            ports: self.placement.ports.clone(),
-        });
         let mut states = Vec::new();
-        let mut cores = Vec::new();
         let rings = mesh(self.placement.cores.len(), self.limit);
-        for (index, ((plan, rings), alerts)) in
-            self.placement.cores.iter().zip(rings).zip(senders).enumerate()
-        {
-            let mut roles = Vec::new();
-            for role in &plan.roles {
-                roles.push(match role {
-                    RolePlan::Io { io, ports: mine } => {
-                        let state = Arc::new(IoState::default());
-                        states.push(Arc::clone(&state));
-                        let mine = mine
-                            .iter()
-                            .filter_map(|(id, station)| {
-                                let (source, sink) = ports[id.index()].take()?;
-                                Some(IoPort { id: PortId(id.0), station: *station, source, sink })
-                            })
-                            .collect();
-                        let credit =
-                            Credit::new(usize::from(*io), self.in_flight as u64, Arc::clone(self.counters));
-                        Role::Io(Box::new(IoRole::new(*io, mine, credit, Arc::clone(self.shared), state)))
-                    }
-                    RolePlan::Cnf { nf, station } => {
-                        Role::Cnf(Box::new(CnfRole::new(*station, self.live.data(*nf).on_cpu()?)))
-                    }
-                    RolePlan::Syncer { station, workgroups } => {
-                        let mine: Vec<RowQueue> = workgroups
-                            .iter()
-                            .filter_map(|(group, _)| queues[usize::from(group.0)].take())
-                            .collect();
-                        let served = self.served(workgroups.iter().map(|(_, nf)| *nf), &mine)?;
-                        let Some(launcher) = self.launcher else { continue };
-                        Role::Syncer(Box::new(SyncerRole::new(
-                            *station,
-                            mine,
-                            served,
-                            launcher.relauncher(),
-                            Arc::clone(self.shared),
-                            self.live.tables.max_row_delay_us,
-                        )))
-                    }
-                });
-            }
-            let forwarder = Forwarder::new(
-                CoreId(index as u8),
-                Arc::clone(&wiring),
-                rings,
-                LiveView::new(Arc::clone(self.live)),
-                Arc::clone(&self.counters[index]),
-                self.limit,
-            );
-            cores.push(Core { roles, forwarder, alerts, orders: Arc::clone(self.orders) });
-        }
-        Ok((cores, states))
+        let plans = self.placement.cores.iter().zip(rings).zip(senders).enumerate();
+        let cores = plans
+            .map(|(index, ((plan, rings), alerts))| {
+                let roles = plan.iter().map(|role| self.role(role, &mut ports, &mut queues, &mut states));
+                let roles = roles.collect();
+                let view = LiveView::new(Arc::clone(self.publication), index);
+                let counters = Arc::clone(&self.counters[index]);
+                let forwarder = Forwarder::new(CoreId(index as u8), rings, view, counters, self.limit);
+                let mailbox = Arc::clone(&self.mailboxes[index]);
+                let mut core = Core { roles, forwarder, alerts, orders: Arc::clone(self.orders), mailbox };
+                // The first generation's functions wait in the mailbox.
+                core.take_up();
+                core
+            })
+            .collect();
+        (cores, states)
     }
 
-    /// The functions of a syncer whose queues serve `nfs`, by function slot.
-    fn served(
+    fn role(
         &self,
-        nfs: impl Iterator<Item = NfId>,
-        queues: &[RowQueue],
-    ) -> Result<Vec<Option<Served>>, EngineError> {
-        let nfs: Vec<_> = nfs.collect();
-        let mut served: Vec<Option<Served>> = self.live.functions.iter().map(|_| None).collect();
-        for nf in &nfs {
-            let slot = self.live.function_slot(*nf);
-            if served[slot].is_some() {
-                continue;
+        plan: &RolePlan,
+        ports: &mut [Option<(Source, Sink)>],
+        queues: &mut [Option<RowQueue>],
+        states: &mut Vec<Arc<IoState>>,
+    ) -> Role {
+        match plan {
+            RolePlan::Io { io, ports: mine } => {
+                let state = Arc::new(IoState::default());
+                states.push(Arc::clone(&state));
+                let mine = mine.iter().filter_map(|(id, station)| {
+                    let (source, sink) = ports[id.index()].take()?;
+                    Some(IoPort { id: *id, station: *station, source, sink })
+                });
+                let mine = mine.collect();
+                let credit = Credit::new(usize::from(*io), self.in_flight as u64, Arc::clone(self.counters));
+                Role::Io(Box::new(IoRole::new(*io, mine, credit, Arc::clone(self.shared), state)))
             }
-            let mine: Box<[usize]> =
-                nfs.iter().enumerate().filter(|(_, other)| *other == nf).map(|(index, _)| index).collect();
-            let items = queues.first().map_or(1, RowQueue::items);
-            let function = self.live.data(*nf).on_gpu()?;
-            served[slot] = Some(Served::new(
-                function,
-                mine,
-                usize::from(super::ROW_DEPTH),
-                usize::from(items),
-                self.limit,
-            ));
+            RolePlan::Syncer { station, workgroups } => {
+                let mine =
+                    workgroups.iter().filter_map(|group| queues[usize::from(group.0)].take()).collect();
+                let Some(launcher) = self.launcher else {
+                    unreachable!("syncers are placed for workgroups, and these are launched")
+                };
+                let (relauncher, region) = (launcher.relauncher(), Arc::clone(self.shared));
+                Role::Syncer(Box::new(SyncerRole::new(*station, mine, relauncher, region, self.limit)))
+            }
         }
-        Ok(served)
     }
 }

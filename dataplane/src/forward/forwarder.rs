@@ -7,18 +7,21 @@ use hummingbird_crds::{
     tables::{ClassId, Hop, NfId, PortId},
 };
 
+use hummingbird_packet::ETHERNET_HEADER;
+
 use super::{
     CoreId, Decision, StationId, Verdict, decide,
     ring::{CoreRings, Lane},
 };
 use crate::{
+    meta::PacketMeta,
     packet::Packet,
     report::CoreCounters,
-    tables::{LiveTables, LiveView},
+    tables::{LiveTables, LiveView, View},
 };
 
-/// Which core each station lives on. Fixed for the life of the process.
-#[derive(Debug)]
+/// Which core each station lives on. Stations are added, never moved.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Wiring {
     /// By station.
     pub stations: Vec<CoreId>,
@@ -32,6 +35,7 @@ pub struct Forwarder {
     wiring: Arc<Wiring>,
     rings: CoreRings,
     inboxes: Vec<VecDeque<Packet>>,
+    capacity: usize,
     /// The generations that this core may meet.
     pub view: LiveView,
     /// This core's counters.
@@ -46,19 +50,42 @@ impl Forwarder {
     #[must_use]
     pub fn new(
         core: CoreId,
-        wiring: Arc<Wiring>,
         rings: CoreRings,
-        view: LiveView,
+        mut view: LiveView,
         counters: Arc<CoreCounters>,
         capacity: usize,
     ) -> Self {
-        let inboxes = wiring
-            .stations
-            .iter()
-            .map(|home| if *home == core { VecDeque::with_capacity(capacity) } else { VecDeque::new() })
-            .collect();
+        let wiring = Arc::clone(&view.take_up().wiring);
         let nanoseconds_per_tick = 1e9 / dpdk::tsc_hz() as f64;
-        Self { core, wiring, rings, inboxes, view, counters, now: dpdk::tsc(), nanoseconds_per_tick }
+        let mut forwarder = Self {
+            core,
+            wiring: Arc::clone(&wiring),
+            rings,
+            inboxes: Vec::new(),
+            capacity,
+            view,
+            counters,
+            now: dpdk::tsc(),
+            nanoseconds_per_tick,
+        };
+        forwarder.settle(wiring);
+        forwarder
+    }
+
+    /// Takes up the newest view. The caller acknowledges it.
+    pub fn take_up(&mut self) -> Arc<View> {
+        let view = self.view.take_up();
+        self.settle(Arc::clone(&view.wiring));
+        view
+    }
+
+    /// Makes inboxes for stations that are new.
+    fn settle(&mut self, wiring: Arc<Wiring>) {
+        for home in &wiring.stations[self.inboxes.len()..] {
+            let capacity = if *home == self.core { self.capacity } else { 0 };
+            self.inboxes.push(VecDeque::with_capacity(capacity));
+        }
+        self.wiring = wiring;
     }
 
     /// Takes in what other cores sent; returns how many packets that were.
@@ -118,7 +145,13 @@ impl Forwarder {
                     Err(reason) => self.drop(packet, reason),
                 }
             }
-            Decision::Transmit(port) => self.transmit(packet, port),
+            Decision::Transmit(port) => {
+                if ipv4_len(packet.data()) > tables.tables.ports[port.index()].mtu {
+                    self.drop(packet, DropReason::MtuExceeded);
+                } else {
+                    self.transmit(packet, port);
+                }
+            }
             Decision::Drop(reason) => self.drop(packet, reason),
         }
     }
@@ -143,15 +176,16 @@ impl Forwarder {
     pub fn drop(&mut self, packet: Packet, reason: DropReason) {
         let meta = packet.private();
         self.counters.drops[reason.index()].add(1);
-        if let Some(class) = self.counters.classes.get(meta.origin.index()) {
+        if let Some(class) = self.counters.classes.get(usize::from(meta.origin)) {
             class.drops[reason.index()].add(1);
         }
-        self.retire(meta.io);
+        self.retire(meta);
     }
 
-    /// Gives the credit of a packet that leaves the chain back to I/O role `io`.
-    pub fn retire(&self, io: u8) {
-        self.counters.retired[usize::from(io)].add(1);
+    /// Settles the account of a packet that leaves the chain.
+    pub fn retire(&self, meta: &PacketMeta) {
+        self.counters.retired[usize::from(meta.io)].add(1);
+        self.counters.generations[meta.generation.index()].retired.add(1);
     }
 
     /// Drops, counted, what waits at this core's stations.
@@ -168,4 +202,10 @@ impl Forwarder {
     pub fn nanoseconds(&self, ticks: u64) -> u64 {
         (ticks as f64 * self.nanoseconds_per_tick) as u64
     }
+}
+
+/// The total length of the IPv4 packet that a frame holds.
+fn ipv4_len(frame: &[u8]) -> u16 {
+    let at = ETHERNET_HEADER + 2;
+    frame.get(at..at + 2).map_or(0, |bytes| u16::from_be_bytes([bytes[0], bytes[1]]))
 }

@@ -4,14 +4,14 @@
 use std::collections::VecDeque;
 
 use hummingbird_crds::{DropReason, tables::NfId};
-use hummingbird_gpu::{RowNumber, RowQueue, SharedRegion};
+use hummingbird_gpu::{RowBuilder, RowNumber, RowQueue, SharedRegion};
 use hummingbird_kernels::layout::Descriptor;
 
 use crate::{
     forward::{Forwarder, Verdict},
     nf::{Env, GpuFunction},
     packet::Packet,
-    report::alerts::AlertSender,
+    report::{CoreCounters, alerts::AlertSender},
     tables::LiveTables,
 };
 
@@ -24,9 +24,11 @@ struct Row {
 
 /// A function's state on one CPUSyncer.
 pub struct Served {
+    /// Its place among the process's counters.
+    slot: usize,
     function: Box<dyn GpuFunction>,
     /// Indices of the syncer's queues that serve the function.
-    queues: Box<[usize]>,
+    queues: Vec<usize>,
     /// Which of them gets the next row.
     turn: usize,
     waiting: VecDeque<Packet>,
@@ -43,19 +45,22 @@ pub struct Served {
 }
 
 impl Served {
-    /// A function served by the queues at `queues`, each of `depth` rows of
-    /// `items` packets; `limit` packets may wait.
+    /// The function at `slot`, which may get any of the syncer's `queues`, each
+    /// of `depth` rows of `items` packets; `limit` packets may wait.
     #[must_use]
     pub fn new(
+        slot: usize,
         function: Box<dyn GpuFunction>,
-        queues: Box<[usize]>,
+        queues: usize,
         depth: usize,
         items: usize,
         limit: usize,
     ) -> Self {
-        let rows = queues.len() * depth;
+        let rows = queues * depth;
         Self {
+            slot,
             function,
+            queues: Vec::with_capacity(queues),
             turn: 0,
             waiting: VecDeque::with_capacity(limit),
             filling: None,
@@ -63,8 +68,14 @@ impl Served {
             since: 0,
             rows: VecDeque::with_capacity(rows),
             spare: (0..=rows).map(|_| Vec::with_capacity(items)).collect(),
-            queues,
         }
+    }
+
+    /// From now on the queues at `queues` serve the function; rows that are
+    /// out or being filled stay where they are.
+    pub fn assign(&mut self, queues: impl Iterator<Item = usize>) {
+        self.queues.clear();
+        self.queues.extend(queues);
     }
 
     /// Takes a packet in.
@@ -94,6 +105,7 @@ impl Served {
                 harvested += 1;
             }
             finished.release();
+            forwarder.counters.functions[self.slot].rows_harvested.add(1);
             self.spare.push(row.packets);
         }
         harvested
@@ -114,14 +126,20 @@ impl Served {
             let Some(queue) = self.open_row(queues, forwarder.now) else { break };
             self.fill_row(&mut queues[queue], region, forwarder, alerts);
             if queues[queue].resume().is_some_and(|row| row.is_full()) {
-                self.publish(queue, queues);
+                self.publish(queue, queues, &forwarder.counters);
             }
         }
-        if let Some(queue) = self.filling
-            && !self.filled.is_empty()
-            && forwarder.now.saturating_sub(self.since) >= patience
-        {
-            self.publish(queue, queues);
+        match self.filling {
+            // Every packet for it was dropped: an open row would keep the
+            // queue from other functions.
+            Some(queue) if self.filled.is_empty() => {
+                queues[queue].resume().into_iter().for_each(RowBuilder::abandon);
+                self.filling = None;
+            }
+            Some(queue) if forwarder.now.saturating_sub(self.since) >= patience => {
+                self.publish(queue, queues, &forwarder.counters);
+            }
+            _ => {}
         }
         before - self.waiting.len()
     }
@@ -175,8 +193,9 @@ impl Served {
         }
     }
 
-    fn publish(&mut self, queue: usize, queues: &mut [RowQueue]) {
+    fn publish(&mut self, queue: usize, queues: &mut [RowQueue], counters: &CoreCounters) {
         let Some(row) = queues[queue].resume() else { return };
+        counters.functions[self.slot].rows_published.add(1);
         let number = row.publish();
         let empty = self.spare.pop().unwrap_or_default();
         let packets = std::mem::replace(&mut self.filled, empty);

@@ -8,35 +8,66 @@ use hummingbird_gpu::{LaunchError, Relauncher, RowQueue, SharedRegion};
 use super::Served;
 use crate::{
     forward::{Forwarder, StationId},
+    nf::GpuFunction,
     packet::Packet,
     report::alerts::AlertSender,
+    tables::{FUNCTIONS, LiveTables},
 };
 
 /// Fills rows for its workgroups and harvests them.
 pub struct SyncerRole {
     station: StationId,
     queues: Vec<RowQueue>,
-    /// By function slot; `None` for functions that it does not serve.
-    served: Vec<Option<Served>>,
+    served: Vec<Served>,
+    /// By a function's place in the roster: its index in `served`.
+    by_slot: [Option<u8>; FUNCTIONS],
     relauncher: Relauncher,
     region: Arc<SharedRegion>,
+    /// Packets that may wait for one function.
+    limit: usize,
     /// Longest wait of a packet for its row to fill, TSC ticks.
     patience: u64,
 }
 
 impl SyncerRole {
-    /// A syncer of `queues` for the functions in `served`, by function slot.
+    /// A syncer of `queues`, which serves no function yet.
     #[must_use]
     pub fn new(
         station: StationId,
         queues: Vec<RowQueue>,
-        served: Vec<Option<Served>>,
         relauncher: Relauncher,
         region: Arc<SharedRegion>,
-        max_row_delay_us: u32,
+        limit: usize,
     ) -> Self {
-        let patience = dpdk::tsc_hz() / 1_000_000 * u64::from(max_row_delay_us);
-        Self { station, queues, served, relauncher, region, patience }
+        Self {
+            station,
+            queues,
+            served: Vec::new(),
+            by_slot: [None; FUNCTIONS],
+            relauncher,
+            region,
+            limit,
+            patience: 0,
+        }
+    }
+
+    /// Takes over the function at `slot` of the roster; rings are `depth` rows deep.
+    pub fn serve(&mut self, slot: usize, function: Box<dyn GpuFunction>, depth: usize) {
+        let items = usize::from(self.queues.first().map_or(0, RowQueue::items));
+        self.by_slot[slot] = Some(self.served.len() as u8);
+        self.served.push(Served::new(slot, function, self.queues.len(), depth, items, self.limit));
+    }
+
+    /// Assigns workgroups as `tables`, the current generation, say.
+    pub fn repartition(&mut self, tables: &LiveTables) {
+        self.patience = dpdk::tsc_hz() / 1_000_000 * u64::from(tables.tables.max_row_delay_us);
+        for function in &tables.functions {
+            let home = &function.home;
+            let Some(served) = self.by_slot[home.slot] else { continue };
+            let queues = self.queues.iter().enumerate();
+            let mine = queues.filter(|(_, queue)| home.workgroups.contains(&queue.workgroup()));
+            self.served[usize::from(served)].assign(mine.map(|(index, _)| index));
+        }
     }
 
     /// One round; returns how many packets moved.
@@ -51,13 +82,13 @@ impl SyncerRole {
         self.relauncher.turn()?;
         while let Some(packet) = forwarder.inbox(self.station).pop_front() {
             let slot = forwarder.view.get(packet.private().generation).function_slot(packet.private().nf);
-            match &mut self.served[slot] {
-                Some(served) => served.push(packet),
+            match self.by_slot[slot] {
+                Some(served) => self.served[usize::from(served)].push(packet),
                 None => unreachable!("a packet was steered to a syncer that does not serve its function"),
             }
         }
         let mut moved = 0;
-        for served in self.served.iter_mut().flatten() {
+        for served in &mut self.served {
             moved += served.harvest(&mut self.queues, forwarder, alerts);
             moved += served.fill(&mut self.queues, &self.region, self.patience, forwarder, alerts);
         }
@@ -67,11 +98,11 @@ impl SyncerRole {
     /// Whether rows are out or packets wait: the role must be polled soon.
     #[must_use]
     pub fn is_busy(&self) -> bool {
-        self.served.iter().flatten().any(|served| !served.is_idle())
+        self.served.iter().any(|served| !served.is_idle())
     }
 
     /// Everything that it holds, once no kernel runs any more.
     pub fn abandon(&mut self) -> impl Iterator<Item = Packet> + '_ {
-        self.served.iter_mut().flatten().flat_map(Served::abandon)
+        self.served.iter_mut().flat_map(Served::abandon)
     }
 }

@@ -4,12 +4,9 @@ use hummingbird_crds::{
     DropReason,
     tables::{ClassId, NonIpv4, PortId, Tables, has_ports},
 };
-use hummingbird_packet::{ETHERNET_HEADER, Frame, Malformed, Protocol, parse};
+use hummingbird_packet::{Frame, Protocol, parse};
 
 use crate::forward::opposite;
-
-/// Bytes of a VLAN tag, which a frame's MTU does not count.
-const VLAN_TAG: usize = 4;
 
 /// What becomes of a received frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,19 +22,15 @@ pub enum Ingress {
 /// Parses, checks and classifies a frame that came in by `port`.
 #[must_use]
 pub fn ingress(tables: &Tables, port: PortId, frame: &[u8]) -> Ingress {
-    let mtu = usize::from(tables.ports[port.index()].mtu);
+    if frame.len() > tables.ports[port.index()].max_frame() {
+        return Ingress::Drop(DropReason::FrameTooLong);
+    }
     match parse(frame) {
-        Err(malformed) => Ingress::Drop(reason(malformed)),
+        Err(malformed) => Ingress::Drop(malformed.into()),
         Ok(Frame::Other(_)) => match tables.non_ipv4 {
             NonIpv4::Drop => Ingress::Drop(DropReason::NonIpv4),
-            NonIpv4::Forward if frame.len() > ETHERNET_HEADER + VLAN_TAG + mtu => {
-                Ingress::Drop(DropReason::FrameTooLong)
-            }
             NonIpv4::Forward => Ingress::Forward(opposite(port, tables.ports.len())),
         },
-        Ok(Frame::Ipv4(header)) if usize::from(header.total_len) > mtu => {
-            Ingress::Drop(DropReason::FrameTooLong)
-        }
         Ok(Frame::Ipv4(header)) => {
             let has_ports = has_ports(&header);
             match tables.classifier.classify(port, &header.tuple, has_ports) {
@@ -56,16 +49,4 @@ pub fn ingress(tables: &Tables, port: PortId, frame: &[u8]) -> Ingress {
 pub fn spi_key(spi: u32) -> u32 {
     // Knuth's multiplicative hash, its high half: cores are chosen by a remainder.
     ((u64::from(spi).wrapping_mul(0x9e37_79b9_7f4a_7c15)) >> 32) as u32
-}
-
-fn reason(malformed: Malformed) -> DropReason {
-    match malformed {
-        Malformed::TruncatedEthernet => DropReason::TruncatedEthernet,
-        Malformed::TruncatedIpv4 => DropReason::TruncatedIpv4,
-        Malformed::Version => DropReason::BadIpVersion,
-        Malformed::HeaderLength => DropReason::BadIpHeaderLength,
-        Malformed::TotalLength => DropReason::BadIpTotalLength,
-        Malformed::Checksum => DropReason::BadIpChecksum,
-        Malformed::TruncatedLayer4 => DropReason::TruncatedL4,
-    }
 }

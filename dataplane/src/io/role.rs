@@ -5,7 +5,10 @@ use std::sync::{
     atomic::{AtomicBool, AtomicU64, Ordering},
 };
 
-use hummingbird_crds::{DropReason, tables::PortId};
+use hummingbird_crds::{
+    DropReason,
+    tables::{ClassId, NfId, PortId},
+};
 use hummingbird_gpu::SharedRegion;
 
 use super::{Ingress, ingress};
@@ -147,14 +150,15 @@ impl IoRole {
             }
             credit -= 1;
             self.credit.admit(1);
+            forwarder.counters.generations[generation.index()].admitted.add(1);
             *packet.private_mut() = PacketMeta {
                 received: forwarder.now,
                 entered: forwarder.now,
                 scratch: 0,
                 key: 0,
                 station: StationId(0),
-                nf: hummingbird_crds::tables::NfId(0),
-                class: NO_CLASS,
+                nf: NfId(0),
+                class: ClassId(0),
                 origin: NO_CLASS,
                 in_port: port,
                 out_port: port,
@@ -166,8 +170,8 @@ impl IoRole {
                 Ingress::Class(class, key) => {
                     let meta = packet.private_mut();
                     meta.key = key;
-                    meta.origin = class;
-                    forwarder.counters.classes[class.index()].traffic.count(len);
+                    meta.origin = tables.class_slot(class);
+                    forwarder.counters.classes[usize::from(meta.origin)].traffic.count(len);
                     forwarder.start(tables, packet, class);
                 }
                 Ingress::Forward(port) => forwarder.transmit(packet, port),
@@ -188,10 +192,10 @@ fn transmit(port: &mut IoPort, forwarder: &mut Forwarder, patience: u64) -> Resu
     let result = port.sink.send(&mut waiting, now, |sent| {
         left += 1;
         forwarder.counters.tx[port.id.index()].count(sent.len);
-        if let Some(class) = forwarder.counters.classes.get(sent.meta.origin.index()) {
+        if let Some(class) = forwarder.counters.classes.get(usize::from(sent.meta.origin)) {
             class.record(forwarder.nanoseconds(now.saturating_sub(sent.meta.received)));
         }
-        forwarder.retire(sent.meta.io);
+        forwarder.retire(&sent.meta);
     });
     *forwarder.inbox(port.station) = waiting;
     result?;

@@ -10,14 +10,42 @@ pub mod nids;
 mod registry;
 pub mod router;
 
-pub use registry::{Builder, FunctionData, FunctionError};
+pub use registry::{Builder, FunctionError};
 
-use std::sync::Arc;
+use std::{any::Any, sync::Arc};
 
 use hummingbird_crds::tables::NfId;
 use hummingbird_kernels::layout::{KernelId, Outcome, Side};
 
 use crate::{DropReason, forward::Verdict, packet::Packet, report::alerts::AlertSender, tables::LiveTables};
+
+/// A function's data in one generation, immutable and shared by all cores, and
+/// where its instances come from.
+pub trait FunctionData: Any + Send + Sync {
+    /// An instance for a CPU core.
+    ///
+    /// # Errors
+    /// What the instance needs for itself is refused.
+    fn on_cpu(&self) -> Result<Box<dyn CpuFunction>, FunctionError>;
+
+    /// An instance for a CPUSyncer, where the function has a half on the GPU.
+    ///
+    /// # Errors
+    /// It has none, or what the instance needs for itself is refused.
+    fn on_gpu(&self) -> Result<Box<dyn GpuFunction>, FunctionError> {
+        Err(FunctionError::CpuOnly)
+    }
+
+    /// Called before a packet's core is chosen. A function whose packets must
+    /// stay in order by something else than their flow sets the steering key.
+    ///
+    /// # Errors
+    /// Why the packet has no place here.
+    fn steer(&self, packet: &mut Packet) -> Result<(), DropReason> {
+        let _ = packet;
+        Ok(())
+    }
+}
 
 /// What an NF may use while it works on packets of one generation.
 pub struct Env<'a> {
@@ -27,6 +55,14 @@ pub struct Env<'a> {
     pub nf: NfId,
     /// Where alerts go.
     pub alerts: &'a mut AlertSender,
+}
+
+impl<'a> Env<'a> {
+    /// The function's data, if it is of type `T`.
+    #[must_use]
+    pub fn data<T: FunctionData>(&self) -> Option<&'a T> {
+        self.tables.data_of(self.nf)
+    }
 }
 
 /// One instance of a function on a CPU core.

@@ -17,7 +17,7 @@ use hummingbird_kernels::{
 use hummingbird_packet::{Frame, parse};
 use hummingbird_rules::{RuleIndex, RuleSet, Scratch};
 
-use super::{CpuFunction, Env, FunctionData, GpuFunction, KernelWork};
+use super::{CpuFunction, Env, FunctionData, FunctionError, GpuFunction, KernelWork};
 use crate::{forward::Verdict, packet::Packet};
 
 /// Patterns up to which the CPU's automaton is a full table; beyond, a
@@ -73,6 +73,16 @@ impl NidsData {
     }
 }
 
+impl FunctionData for NidsData {
+    fn on_cpu(&self) -> Result<Box<dyn CpuFunction>, FunctionError> {
+        Ok(Box::new(CpuNids::default()))
+    }
+
+    fn on_gpu(&self) -> Result<Box<dyn GpuFunction>, FunctionError> {
+        Ok(Box::new(GpuNids::default()))
+    }
+}
+
 /// What both computes need to judge a packet. Its buffers grow to the rule
 /// set's size once.
 #[derive(Default)]
@@ -121,8 +131,7 @@ pub struct CpuNids {
 
 impl CpuFunction for CpuNids {
     fn process(&mut self, env: &mut Env<'_>, packets: &mut [Packet], verdicts: &mut [Verdict]) {
-        let tables = Arc::clone(env.tables);
-        let FunctionData::Nids(data) = tables.data(env.nf) else { return };
+        let Some(data) = env.data::<NidsData>() else { return };
         for (packet, verdict) in packets.iter().zip(verdicts) {
             self.judge.search(data, payload(packet));
             *verdict = self.judge.judge(env, data, packet);
@@ -149,7 +158,7 @@ impl GpuFunction for GpuNids {
     }
 
     fn prepare(&mut self, env: &mut Env<'_>, packet: &mut Packet) -> Result<KernelWork, DropReason> {
-        let FunctionData::Nids(data) = env.tables.data(env.nf) else { return Err(DropReason::BadInner) };
+        let data = env.data::<NidsData>().ok_or(DropReason::BadInner)?;
         let Ok(Frame::Ipv4(header)) = parse(packet.data()) else { return Err(DropReason::BadInner) };
         let payload = header.payload();
         Ok(KernelWork {
@@ -161,8 +170,7 @@ impl GpuFunction for GpuNids {
     }
 
     fn finish(&mut self, env: &mut Env<'_>, packet: &mut Packet, outcome: &Outcome) -> Verdict {
-        let tables = Arc::clone(env.tables);
-        let FunctionData::Nids(data) = tables.data(env.nf) else { return Verdict::Pass };
+        let Some(data) = env.data::<NidsData>() else { return Verdict::Pass };
         if outcome[0] & MATCH_OVERFLOW != 0 {
             // More distinct patterns than a row holds: find them all here.
             self.judge.search(data, payload(packet));

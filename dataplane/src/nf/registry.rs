@@ -1,6 +1,6 @@
-//! The one place that knows all functions: how the data of each is built, and
-//! what runs it on either compute. A new function is a room of its own beside
-//! this file and a line in each `match` here.
+//! The one place that knows all functions: how the data of each is built from
+//! what the manifest compiled to. A new function is a room of its own beside
+//! this file and an arm of the `match` here.
 
 use dpdk::Eal;
 use hummingbird_crds::tables::{Compute, Function, Work};
@@ -8,23 +8,11 @@ use hummingbird_esp::{IvError, SaStates};
 use hummingbird_gpu::Accelerator;
 
 use super::{
-    CpuFunction, GpuFunction,
-    ipsec::{CpuDecrypt, CpuEncrypt, DecryptData, EncryptData, GpuDecrypt, GpuEncrypt, SaError},
-    nids::{CpuNids, GpuNids, NidsData, NidsError},
-    router::{Router, RouterData},
+    FunctionData,
+    ipsec::{DecryptData, EncryptData, SaError},
+    nids::{NidsData, NidsError},
+    router::RouterData,
 };
-
-/// A function's data in one generation, immutable and shared by all cores.
-pub enum FunctionData {
-    /// ESP encapsulation.
-    Encrypt(EncryptData),
-    /// ESP decapsulation.
-    Decrypt(DecryptData),
-    /// Content rules.
-    Nids(NidsData),
-    /// Longest-prefix match.
-    Router(RouterData),
-}
 
 /// Why a function cannot be made ready.
 #[derive(Debug, thiserror::Error)]
@@ -44,6 +32,9 @@ pub enum FunctionError {
     /// No randomness for IVs.
     #[error(transparent)]
     Iv(#[from] IvError),
+    /// Validation refuses such a manifest.
+    #[error("it runs on the CPU only")]
+    CpuOnly,
 }
 
 /// What generations are built with; lives as long as the process.
@@ -65,45 +56,13 @@ impl Builder<'_> {
     ///
     /// # Errors
     /// It does not fit, or the state that it needs is unusable.
-    pub fn build(&self, function: &Function) -> Result<FunctionData, FunctionError> {
+    pub fn build(&self, function: &Function) -> Result<Box<dyn FunctionData>, FunctionError> {
         let accelerator = self.accelerator.filter(|_| matches!(function.compute, Compute::Gpu { .. }));
         Ok(match &function.work {
-            Work::Encrypt(sas) => {
-                FunctionData::Encrypt(EncryptData::build(sas, self.states, self.manager, accelerator)?)
-            }
-            Work::Decrypt(sas) => {
-                FunctionData::Decrypt(DecryptData::build(sas, self.states, self.manager, accelerator)?)
-            }
-            Work::Nids(nids) => FunctionData::Nids(NidsData::build(nids, accelerator)?),
-            Work::Router(routes) => FunctionData::Router(RouterData::build(self.eal, routes, self.macs)?),
-        })
-    }
-}
-
-impl FunctionData {
-    /// An instance for a CPU core.
-    ///
-    /// # Errors
-    /// What the instance needs for itself is refused.
-    pub fn on_cpu(&self) -> Result<Box<dyn CpuFunction>, FunctionError> {
-        Ok(match self {
-            Self::Encrypt(_) => Box::new(CpuEncrypt::new(ipsec_mb::Manager::new()?)?),
-            Self::Decrypt(_) => Box::new(CpuDecrypt::new(ipsec_mb::Manager::new()?)),
-            Self::Nids(_) => Box::new(CpuNids::default()),
-            Self::Router(_) => Box::new(Router),
-        })
-    }
-
-    /// An instance for a CPUSyncer.
-    ///
-    /// # Errors
-    /// What the instance needs for itself is refused.
-    pub fn on_gpu(&self) -> Result<Box<dyn GpuFunction>, FunctionError> {
-        Ok(match self {
-            Self::Encrypt(_) => Box::new(GpuEncrypt::new()?),
-            Self::Decrypt(_) => Box::new(GpuDecrypt),
-            Self::Nids(_) => Box::new(GpuNids::default()),
-            Self::Router(_) => unreachable!("validation refuses a Router on the GPU"),
+            Work::Encrypt(sas) => Box::new(EncryptData::build(sas, self.states, self.manager, accelerator)?),
+            Work::Decrypt(sas) => Box::new(DecryptData::build(sas, self.states, self.manager, accelerator)?),
+            Work::Nids(nids) => Box::new(NidsData::build(nids, accelerator)?),
+            Work::Router(routes) => Box::new(RouterData::build(self.eal, routes, self.macs)?),
         })
     }
 }

@@ -9,7 +9,7 @@ use hummingbird_crds::{
 };
 use hummingbird_packet::{ETHERNET_HEADER, checksum};
 
-use super::{CpuFunction, Env, FunctionData};
+use super::{CpuFunction, Env, FunctionData, FunctionError};
 use crate::{
     forward::Verdict,
     packet::{BURST, Packet},
@@ -61,12 +61,18 @@ impl RouterData {
     }
 }
 
+impl FunctionData for RouterData {
+    fn on_cpu(&self) -> Result<Box<dyn CpuFunction>, FunctionError> {
+        Ok(Box::new(Router))
+    }
+}
+
 /// A Router instance on a CPU core.
 pub struct Router;
 
 impl CpuFunction for Router {
     fn process(&mut self, env: &mut Env<'_>, packets: &mut [Packet], verdicts: &mut [Verdict]) {
-        let FunctionData::Router(data) = env.tables.data(env.nf) else { return };
+        let Some(data) = env.data::<RouterData>() else { return };
         let mut destinations = [0; BURST];
         let mut answers = [NO_ROUTE; BURST];
         for (packets, verdicts) in packets.chunks_mut(BURST).zip(verdicts.chunks_mut(BURST)) {

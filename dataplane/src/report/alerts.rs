@@ -21,7 +21,7 @@ use rtrb::{Consumer, Producer, RingBuffer};
 use serde::Serialize;
 
 use super::CoreCounters;
-use crate::{nf::FunctionData, tables::LiveTables};
+use crate::{nf::nids::NidsData, tables::LiveTables};
 
 /// Records that a core may be ahead of the writer.
 const RING: usize = 1 << 16;
@@ -170,7 +170,7 @@ fn write_all(ring: &mut Consumer<Record>, file: &mut impl Write) -> std::io::Res
 
 fn line(record: &Record) -> Option<Line<'_>> {
     let tables = &record.tables;
-    let FunctionData::Nids(nids) = tables.data(record.nf) else { return None };
+    let nids: &NidsData = tables.data_of(record.nf)?;
     let rule = &nids.rules().rules()[record.rule.index()];
     Some(Line {
         time: record.time.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64(),

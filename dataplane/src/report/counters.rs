@@ -5,12 +5,33 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use histogram::AtomicHistogram;
 use hummingbird_crds::DropReason;
 
-/// A counter with one writer: adding is a load and a store, no locked
-/// instruction. Readers may see it a little late, never torn.
-#[derive(Debug, Default)]
-pub struct Counter(AtomicU64);
+use crate::tables::{CLASSES, FUNCTIONS, SLOTS};
 
-impl Counter {
+/// A shared 64-bit atomic word.
+pub trait Word {
+    /// An atomic load.
+    fn load(&self, order: Ordering) -> u64;
+    /// An atomic store.
+    fn store(&self, value: u64, order: Ordering);
+}
+
+impl Word for AtomicU64 {
+    fn load(&self, order: Ordering) -> u64 {
+        Self::load(self, order)
+    }
+
+    fn store(&self, value: u64, order: Ordering) {
+        Self::store(self, value, order);
+    }
+}
+
+/// A counter with one writer: adding is a load and a store, no locked
+/// instruction. Readers may see it a little late, never torn. Generic over the
+/// atomic: `tests/hand_off.rs` runs this very code under loom.
+#[derive(Debug, Default)]
+pub struct Counter<W = AtomicU64>(pub W);
+
+impl<W: Word> Counter<W> {
     /// Adds `n`. Only the owning core may call this.
     pub fn add(&self, n: u64) {
         self.0.store(self.0.load(Ordering::Relaxed) + n, Ordering::Release);
@@ -48,13 +69,23 @@ pub struct Passage {
     pub latency: AtomicHistogram,
     /// Packets dropped there, in the order of [`DropReason::ALL`].
     pub drops: Box<[Counter]>,
+    /// Rows published to workgroups.
+    pub rows_published: Counter,
+    /// Rows harvested from them.
+    pub rows_harvested: Counter,
 }
 
 impl Passage {
     fn new() -> Self {
         // 2⁵ buckets a power of two: values within 3 %, up to 2³⁶ ns (68 s).
         let latency = AtomicHistogram::new(5, 36).unwrap_or_else(|error| unreachable!("{error}"));
-        Self { traffic: Traffic::default(), latency, drops: make(DropReason::ALL.len(), Counter::default) }
+        Self {
+            traffic: Traffic::default(),
+            latency,
+            drops: make(DropReason::ALL.len(), Counter::default),
+            rows_published: Counter::default(),
+            rows_harvested: Counter::default(),
+        }
     }
 
     /// Records one latency in nanoseconds; what is past the range counts as its end.
@@ -71,10 +102,15 @@ pub struct Shape {
     pub io: usize,
     /// Ports.
     pub ports: usize,
-    /// Functions.
-    pub functions: usize,
-    /// Classes.
-    pub classes: usize,
+}
+
+/// Packets of the generation in one slot: equal once the last has left.
+#[derive(Debug, Default)]
+pub struct Residence {
+    /// Packets that were admitted.
+    pub admitted: Counter,
+    /// Packets that left the chain.
+    pub retired: Counter,
 }
 
 /// Everything that one core counts.
@@ -82,17 +118,17 @@ pub struct Shape {
 pub struct CoreCounters {
     /// Packets that left the chain here, by the I/O role that admitted them.
     pub retired: Box<[Counter]>,
-    /// Packets that I/O roles of this core admitted, by I/O role.
-    pub admitted: Box<[Counter]>,
+    /// Packets of each generation, by its slot.
+    pub generations: Box<[Residence]>,
     /// Packets dropped, in the order of [`DropReason::ALL`].
     pub drops: Box<[Counter]>,
     /// Received, by port.
     pub rx: Box<[Traffic]>,
     /// Sent, by port.
     pub tx: Box<[Traffic]>,
-    /// By function.
+    /// By a function's place in the roster.
     pub functions: Box<[Passage]>,
-    /// By class that a packet was classified in; latency from receive to send.
+    /// By the place in the roster of the class that a packet was classified in; latency from receive to send.
     pub classes: Box<[Passage]>,
     /// Packets whose data lay outside the shared region: must stay 0.
     pub outside: Counter,
@@ -106,12 +142,12 @@ impl CoreCounters {
     pub fn new(shape: Shape) -> Self {
         Self {
             retired: make(shape.io, Counter::default),
-            admitted: make(shape.io, Counter::default),
+            generations: make(SLOTS, Residence::default),
             drops: make(DropReason::ALL.len(), Counter::default),
             rx: make(shape.ports, Traffic::default),
             tx: make(shape.ports, Traffic::default),
-            functions: make(shape.functions, Passage::new),
-            classes: make(shape.classes, Passage::new),
+            functions: make(FUNCTIONS, Passage::new),
+            classes: make(CLASSES, Passage::new),
             outside: Counter::default(),
             alerts_lost: Counter::default(),
         }

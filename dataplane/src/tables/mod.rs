@@ -2,8 +2,12 @@
 
 mod build;
 mod live;
+mod roster;
+mod structural;
 mod view;
 
-pub use build::build;
+pub use build::{Home, build};
 pub use live::{LiveFunction, LiveTables};
-pub use view::{LiveView, Slot};
+pub use roster::{CLASSES, FUNCTIONS, Kind, Member, Roster, RosterFull};
+pub use structural::structural;
+pub use view::{LiveView, Publication, SLOTS, Slot, View};

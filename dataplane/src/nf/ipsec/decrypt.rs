@@ -13,11 +13,11 @@ use hummingbird_kernels::layout::{BAD_ICV, DONE, KernelId, Outcome};
 use hummingbird_packet::{Ipv4Header, Protocol};
 use ipsec_mb::{Job, Manager};
 
-use super::{LiveSa, SaError, cipher_job, header_of, reason, sa::identity, side};
+use super::{LiveSa, SaError, cipher_job, header_of, sa::identity, side};
 use crate::{
     forward::Verdict,
     meta::PacketMeta,
-    nf::{CpuFunction, Env, FunctionData, GpuFunction, KernelWork},
+    nf::{CpuFunction, Env, FunctionData, FunctionError, GpuFunction, KernelWork},
     packet::{BURST, Frame, Packet},
 };
 
@@ -61,10 +61,13 @@ impl DecryptData {
     }
 }
 
-fn data<'a>(env: &'a Env<'_>) -> Option<&'a DecryptData> {
-    match env.tables.data(env.nf) {
-        FunctionData::Decrypt(data) => Some(data),
-        _ => None,
+impl FunctionData for DecryptData {
+    fn on_cpu(&self) -> Result<Box<dyn CpuFunction>, FunctionError> {
+        Ok(Box::new(CpuDecrypt::new(Manager::new()?)))
+    }
+
+    fn on_gpu(&self) -> Result<Box<dyn GpuFunction>, FunctionError> {
+        Ok(Box::new(GpuDecrypt))
     }
 }
 
@@ -72,14 +75,14 @@ fn data<'a>(env: &'a Env<'_>) -> Option<&'a DecryptData> {
 fn prepare(data: &DecryptData, packet: &mut Packet) -> Result<(Ipv4Header, EspJob), DropReason> {
     let header = header_of(packet)?;
     if header.tuple.protocol != Protocol::ESP {
-        return Err(DropReason::UnknownSpi);
+        return Err(DropReason::EspTooShort);
     }
     if header.fragment.is_fragment() {
         return Err(DropReason::EspFragment);
     }
     let index = data.find(&header).ok_or(DropReason::UnknownSpi)?;
     let sa = &data.sas[usize::from(index)];
-    let job = open(&sa.state, &sa.sa, &mut Frame(packet), &header).map_err(reason)?;
+    let job = open(&sa.state, &sa.sa, &mut Frame(packet), &header).map_err(DropReason::from)?;
     let meta: &mut PacketMeta = packet.private_mut();
     meta.sa = index;
     meta.scratch = job.sequence;
@@ -95,7 +98,7 @@ fn finish(sa: &LiveSa<InboundSa>, packet: &mut Packet, header: &Ipv4Header, job:
             packet.private_mut().key = inner.tuple.steering_key();
             Verdict::Pass
         }
-        Err(drop) => Verdict::Drop(reason(drop)),
+        Err(drop) => Verdict::Drop(drop.into()),
     }
 }
 
@@ -114,7 +117,7 @@ impl CpuDecrypt {
 
 impl CpuFunction for CpuDecrypt {
     fn process(&mut self, env: &mut Env<'_>, packets: &mut [Packet], verdicts: &mut [Verdict]) {
-        let Some(data) = data(env) else { return };
+        let Some(data) = env.data::<DecryptData>() else { return };
         let mut opened = ArrayVec::<(usize, Ipv4Header, EspJob), BURST>::new();
         let mut jobs = ArrayVec::<Job<'_>, BURST>::new();
         for (index, packet) in packets.iter_mut().enumerate() {
@@ -156,7 +159,7 @@ impl GpuFunction for GpuDecrypt {
     }
 
     fn prepare(&mut self, env: &mut Env<'_>, packet: &mut Packet) -> Result<KernelWork, DropReason> {
-        let data = data(env).ok_or(DropReason::CipherFailed)?;
+        let data = env.data::<DecryptData>().ok_or(DropReason::CipherFailed)?;
         let (_, job) = prepare(data, packet)?;
         Ok(KernelWork {
             table: data.sas[usize::from(packet.private().sa)].table(),
@@ -167,7 +170,7 @@ impl GpuFunction for GpuDecrypt {
     }
 
     fn finish(&mut self, env: &mut Env<'_>, packet: &mut Packet, outcome: &Outcome) -> Verdict {
-        let Some(data) = data(env) else { return Verdict::Drop(DropReason::CipherFailed) };
+        let Some(data) = env.data::<DecryptData>() else { return Verdict::Drop(DropReason::CipherFailed) };
         match outcome[0] {
             DONE => {}
             BAD_ICV => return Verdict::Drop(DropReason::BadIcv),

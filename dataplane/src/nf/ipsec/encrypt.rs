@@ -5,17 +5,17 @@ use hummingbird_crds::{
     DropReason,
     tables::{SecurityAssociation, has_ports},
 };
-use hummingbird_esp::{CtrIv, Direction, EspJob, IvError, IvSource, OutboundSa, SaStates, encapsulate};
+use hummingbird_esp::{CtrIv, Direction, EspJob, IvSource, OutboundSa, SaStates, encapsulate};
 use hummingbird_gpu::Accelerator;
 use hummingbird_kernels::layout::{DONE, KernelId, Outcome};
 use ipsec_mb::{Job, Manager};
 
-use super::{LiveSa, SaError, cipher_job, header_of, reason, sa::identity, side};
+use super::{LiveSa, SaError, cipher_job, header_of, sa::identity, side};
 use crate::{
     forward::Verdict,
     io::spi_key,
     meta::PacketMeta,
-    nf::{CpuFunction, Env, FunctionData, GpuFunction, KernelWork},
+    nf::{CpuFunction, Env, FunctionData, FunctionError, GpuFunction, KernelWork},
     packet::{BURST, Frame, Packet},
 };
 
@@ -47,12 +47,23 @@ impl EncryptData {
         Ok(Self { sas })
     }
 
+    fn sa(&self, packet: &Packet) -> &LiveSa<OutboundSa> {
+        &self.sas[usize::from(packet.private().sa)]
+    }
+}
+
+impl FunctionData for EncryptData {
+    fn on_cpu(&self) -> Result<Box<dyn CpuFunction>, FunctionError> {
+        Ok(Box::new(CpuEncrypt::new(Manager::new()?, CtrIv::new()?)))
+    }
+
+    fn on_gpu(&self) -> Result<Box<dyn GpuFunction>, FunctionError> {
+        Ok(Box::new(GpuEncrypt::new(CtrIv::new()?)))
+    }
+
     /// Picks the packet's SA (first match wins) and steers by it, so that all
     /// packets of one SA pass one writer in order.
-    ///
-    /// # Errors
-    /// No SA's selector takes the packet.
-    pub fn select(&self, packet: &mut Packet) -> Result<(), DropReason> {
+    fn steer(&self, packet: &mut Packet) -> Result<(), DropReason> {
         let header = header_of(packet)?;
         let has_ports = has_ports(&header);
         let index = self
@@ -65,45 +76,32 @@ impl EncryptData {
         meta.key = spi_key(self.sas[index].sa.spi());
         Ok(())
     }
-
-    fn sa(&self, packet: &Packet) -> &LiveSa<OutboundSa> {
-        &self.sas[usize::from(packet.private().sa)]
-    }
-}
-
-fn data<'a>(env: &'a Env<'_>) -> Option<&'a EncryptData> {
-    match env.tables.data(env.nf) {
-        FunctionData::Encrypt(data) => Some(data),
-        _ => None,
-    }
 }
 
 /// Headers, number, IV and padding of one packet.
-fn prepare(data: &EncryptData, ivs: &mut CtrIv, packet: &mut Packet) -> Result<EspJob, DropReason> {
+fn prepare(data: &EncryptData, ivs: &mut impl IvSource, packet: &mut Packet) -> Result<EspJob, DropReason> {
     let sa = data.sa(packet);
     let header = header_of(packet)?;
-    encapsulate(&sa.state, &sa.sa, &mut Frame(packet), &header, ivs.next_iv()).map_err(reason)
+    encapsulate(&sa.state, &sa.sa, &mut Frame(packet), &header, ivs.next_iv()).map_err(DropReason::from)
 }
 
-/// Encrypt on a CPU core.
-pub struct CpuEncrypt {
+/// Encrypt on a CPU core, with IVs of `I`.
+pub struct CpuEncrypt<I> {
     manager: Manager,
-    ivs: CtrIv,
+    ivs: I,
 }
 
-impl CpuEncrypt {
-    /// An instance with a cipher manager of its own.
-    ///
-    /// # Errors
-    /// The kernel gives no randomness.
-    pub fn new(manager: Manager) -> Result<Self, IvError> {
-        Ok(Self { manager, ivs: CtrIv::new()? })
+impl<I: IvSource> CpuEncrypt<I> {
+    /// An instance with a cipher manager and a source of IVs of its own.
+    #[must_use]
+    pub fn new(manager: Manager, ivs: I) -> Self {
+        Self { manager, ivs }
     }
 }
 
-impl CpuFunction for CpuEncrypt {
+impl<I: IvSource + Send> CpuFunction for CpuEncrypt<I> {
     fn process(&mut self, env: &mut Env<'_>, packets: &mut [Packet], verdicts: &mut [Verdict]) {
-        let Some(data) = data(env) else { return };
+        let Some(data) = env.data::<EncryptData>() else { return };
         let mut jobs = ArrayVec::<(usize, Job<'_>), BURST>::new();
         for (index, packet) in packets.iter_mut().enumerate() {
             verdicts[index] = match prepare(data, &mut self.ivs, packet) {
@@ -128,28 +126,26 @@ impl CpuFunction for CpuEncrypt {
     }
 }
 
-/// Encrypt around its kernel.
-pub struct GpuEncrypt {
-    ivs: CtrIv,
+/// Encrypt around its kernel, with IVs of `I`.
+pub struct GpuEncrypt<I> {
+    ivs: I,
 }
 
-impl GpuEncrypt {
-    /// An instance for one CPUSyncer.
-    ///
-    /// # Errors
-    /// The kernel gives no randomness.
-    pub fn new() -> Result<Self, IvError> {
-        Ok(Self { ivs: CtrIv::new()? })
+impl<I: IvSource> GpuEncrypt<I> {
+    /// An instance for one CPUSyncer, with a source of IVs of its own.
+    #[must_use]
+    pub fn new(ivs: I) -> Self {
+        Self { ivs }
     }
 }
 
-impl GpuFunction for GpuEncrypt {
+impl<I: IvSource + Send> GpuFunction for GpuEncrypt<I> {
     fn kernel(&self) -> KernelId {
         KernelId::EspEncrypt
     }
 
     fn prepare(&mut self, env: &mut Env<'_>, packet: &mut Packet) -> Result<KernelWork, DropReason> {
-        let data = data(env).ok_or(DropReason::CipherFailed)?;
+        let data = env.data::<EncryptData>().ok_or(DropReason::CipherFailed)?;
         let job = prepare(data, &mut self.ivs, packet)?;
         Ok(KernelWork {
             table: data.sa(packet).table(),

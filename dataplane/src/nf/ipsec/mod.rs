@@ -11,7 +11,7 @@ pub use encrypt::{CpuEncrypt, EncryptData, GpuEncrypt};
 pub use sa::{LiveSa, SaError};
 
 use hummingbird_crds::DropReason;
-use hummingbird_esp::{EspDrop, EspJob};
+use hummingbird_esp::EspJob;
 use hummingbird_kernels::layout::Side;
 use hummingbird_packet::{Frame, Ipv4Header, parse};
 use ipsec_mb::{Job, Key};
@@ -23,29 +23,6 @@ fn header_of(packet: &Packet) -> Result<Ipv4Header, DropReason> {
     match parse(packet.data()) {
         Ok(Frame::Ipv4(header)) => Ok(header),
         Ok(Frame::Other(_)) | Err(_) => Err(DropReason::BadInner),
-    }
-}
-
-/// The name that an ESP drop is counted under.
-fn reason(drop: EspDrop) -> DropReason {
-    match drop {
-        EspDrop::SequenceExhausted => DropReason::SequenceExhausted,
-        EspDrop::StateUnavailable => DropReason::StateUnavailable,
-        EspDrop::TransportFragment => DropReason::TransportFragment,
-        EspDrop::TooLong => DropReason::MtuExceeded,
-        EspDrop::NoRoom => DropReason::NoHeadroom,
-        EspDrop::EspFragment => DropReason::EspFragment,
-        EspDrop::EspMalformed => DropReason::EspTooShort,
-        EspDrop::TunnelSource => DropReason::TunnelSourceMismatch,
-        EspDrop::Replayed => DropReason::Replayed,
-        EspDrop::ReplayTooOld => DropReason::ReplayTooOld,
-        EspDrop::BadIcv => DropReason::BadIcv,
-        EspDrop::BadPadding => DropReason::BadPadding,
-        EspDrop::Dummy => DropReason::EspDummy,
-        EspDrop::BadNextHeader => DropReason::BadNextHeader,
-        EspDrop::BadInner => DropReason::BadInner,
-        EspDrop::Ecn => DropReason::EcnCongestionLost,
-        EspDrop::SelectorMismatch => DropReason::SaSelectorMismatch,
     }
 }
 
