@@ -93,7 +93,8 @@ def main():
         if len(frame) >= 42 and frame[12:14] == b"\x08\x00" and frame[23] in (6, 17)
         and f.ip_of(frame).src.startswith(("10.1.0.1", "10.1.1.1"))
     ]  # fmt: skip
-    static = [f.udp(number, size=30 + number % 1400, dst="10.2.0.9", sport=3000 + number % 20) for number in range(400)]
+    # Ports that tshark knows no protocol of.
+    static = [f.udp(number, size=30 + number % 1400, dst="10.2.0.9", sport=50000 + number % 20, dport=50100) for number in range(400)]
     for gpu in ("none", "opencl"):
         complaints += judge(
             "site-gateway", harness.EXAMPLES / "site-gateway.yaml", demo, gpu, "wan",

@@ -34,7 +34,7 @@ pub struct RunArguments {
     /// Write alerts there, as JSON lines
     #[arg(long, value_name = "FILE")]
     alerts: Option<PathBuf>,
-    /// Answer on this Unix socket: GET /v1/status, POST /v1/drain
+    /// Answer on this Unix socket: GET /v1/status, PUT /v1/tables, POST /v1/drain, GET /metrics
     #[arg(long, value_name = "SOCKET")]
     control: Option<PathBuf>,
     /// Serve Prometheus metrics at this address, /metrics

@@ -1,6 +1,6 @@
 //! Reports from a chain that runs or ran.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Instant};
 
 use hummingbird_esp::SaStates;
 use hummingbird_gpu::{Accelerator, SharedRegion};
@@ -17,6 +17,7 @@ pub struct Reporter {
     pub(super) states: Arc<SaStates>,
     pub(super) accelerator: Option<Arc<dyn Accelerator>>,
     pub(super) shared: Arc<SharedRegion>,
+    pub(super) started: Instant,
 }
 
 impl Reporter {
@@ -63,6 +64,8 @@ impl Reporter {
         RunFacts {
             device: accelerator.map_or("none".into(), |accelerator| accelerator.description().into()),
             sa_state: self.states.persistence().as_str(),
+            uptime: self.started.elapsed(),
+            row_depth: super::ROW_DEPTH,
             packet_bytes: self.shared.len() as u64,
             table_bytes: accelerator.map_or(0, |accelerator| {
                 let (free, total) = accelerator.table_usage();

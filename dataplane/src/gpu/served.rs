@@ -11,7 +11,7 @@ use crate::{
     forward::{Forwarder, Verdict},
     nf::{Env, GpuFunction},
     packet::Packet,
-    report::alerts::AlertSender,
+    report::{CoreCounters, alerts::AlertSender},
     tables::LiveTables,
 };
 
@@ -24,6 +24,8 @@ struct Row {
 
 /// A function's state on one CPUSyncer.
 pub struct Served {
+    /// Its place among the process's counters.
+    slot: usize,
     function: Box<dyn GpuFunction>,
     /// Indices of the syncer's queues that serve the function.
     queues: Vec<usize>,
@@ -43,10 +45,11 @@ pub struct Served {
 }
 
 impl Served {
-    /// A function that may get any of the syncer's `queues`, each of `depth`
-    /// rows of `items` packets; `limit` packets may wait.
+    /// The function at `slot`, which may get any of the syncer's `queues`, each
+    /// of `depth` rows of `items` packets; `limit` packets may wait.
     #[must_use]
     pub fn new(
+        slot: usize,
         function: Box<dyn GpuFunction>,
         queues: usize,
         depth: usize,
@@ -55,6 +58,7 @@ impl Served {
     ) -> Self {
         let rows = queues * depth;
         Self {
+            slot,
             function,
             queues: Vec::with_capacity(queues),
             turn: 0,
@@ -101,6 +105,7 @@ impl Served {
                 harvested += 1;
             }
             finished.release();
+            forwarder.counters.functions[self.slot].rows_harvested.add(1);
             self.spare.push(row.packets);
         }
         harvested
@@ -121,14 +126,14 @@ impl Served {
             let Some(queue) = self.open_row(queues, forwarder.now) else { break };
             self.fill_row(&mut queues[queue], region, forwarder, alerts);
             if queues[queue].resume().is_some_and(|row| row.is_full()) {
-                self.publish(queue, queues);
+                self.publish(queue, queues, &forwarder.counters);
             }
         }
         if let Some(queue) = self.filling
             && !self.filled.is_empty()
             && forwarder.now.saturating_sub(self.since) >= patience
         {
-            self.publish(queue, queues);
+            self.publish(queue, queues, &forwarder.counters);
         }
         before - self.waiting.len()
     }
@@ -182,8 +187,9 @@ impl Served {
         }
     }
 
-    fn publish(&mut self, queue: usize, queues: &mut [RowQueue]) {
+    fn publish(&mut self, queue: usize, queues: &mut [RowQueue], counters: &CoreCounters) {
         let Some(row) = queues[queue].resume() else { return };
+        counters.functions[self.slot].rows_published.add(1);
         let number = row.publish();
         let empty = self.spare.pop().unwrap_or_default();
         let packets = std::mem::replace(&mut self.filled, empty);

@@ -55,7 +55,7 @@ impl SyncerRole {
     pub fn serve(&mut self, slot: usize, function: Box<dyn GpuFunction>, depth: usize) {
         let items = usize::from(self.queues.first().map_or(0, RowQueue::items));
         self.by_slot[slot] = Some(self.served.len() as u8);
-        self.served.push(Served::new(function, self.queues.len(), depth, items, self.limit));
+        self.served.push(Served::new(slot, function, self.queues.len(), depth, items, self.limit));
     }
 
     /// Assigns workgroups as `tables`, the current generation, say.

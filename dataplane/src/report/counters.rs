@@ -50,13 +50,23 @@ pub struct Passage {
     pub latency: AtomicHistogram,
     /// Packets dropped there, in the order of [`DropReason::ALL`].
     pub drops: Box<[Counter]>,
+    /// Rows published to workgroups.
+    pub rows_published: Counter,
+    /// Rows harvested from them.
+    pub rows_harvested: Counter,
 }
 
 impl Passage {
     fn new() -> Self {
         // 2⁵ buckets a power of two: values within 3 %, up to 2³⁶ ns (68 s).
         let latency = AtomicHistogram::new(5, 36).unwrap_or_else(|error| unreachable!("{error}"));
-        Self { traffic: Traffic::default(), latency, drops: make(DropReason::ALL.len(), Counter::default) }
+        Self {
+            traffic: Traffic::default(),
+            latency,
+            drops: make(DropReason::ALL.len(), Counter::default),
+            rows_published: Counter::default(),
+            rows_harvested: Counter::default(),
+        }
     }
 
     /// Records one latency in nanoseconds; what is past the range counts as its end.

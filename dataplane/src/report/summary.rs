@@ -1,6 +1,6 @@
 //! The report: what `--report` writes and the control socket answers.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use histogram::Histogram;
 use hummingbird_crds::{DropReason, tables::Compute};
@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::{
     CoreCounters, Counter,
-    counters::{Passage, Traffic},
+    counters::{Passage, Residence, Traffic},
 };
 use crate::tables::View;
 
@@ -24,6 +24,10 @@ pub struct Report {
     pub device: String,
     /// `volatile`, or `durable` with `--state`.
     pub sa_state: &'static str,
+    /// Seconds since the chain started.
+    pub uptime_seconds: f64,
+    /// Packets that were admitted and have not left yet.
+    pub in_flight: u64,
     /// Received, all ports.
     pub rx: TrafficReport,
     /// Sent, all ports.
@@ -82,6 +86,12 @@ pub struct FunctionReport {
     pub drops: BTreeMap<&'static str, u64>,
     /// From a packet's arrival there to its departure.
     pub latency_us: Latency,
+    /// Packets there now: queued, in rows, at work.
+    pub waiting: u64,
+    /// Rows that its workgroups hold now; 0 on the CPU.
+    pub rows_out: u64,
+    /// Rows that its workgroups can hold; 0 on the CPU.
+    pub rows_limit: u64,
 }
 
 /// A class's traffic.
@@ -157,6 +167,10 @@ pub struct RunFacts {
     pub device: String,
     /// Whether SA state outlives the process.
     pub sa_state: &'static str,
+    /// Since the chain started.
+    pub uptime: Duration,
+    /// Rows that a workgroup can hold.
+    pub row_depth: u16,
     /// Bytes of packet memory.
     pub packet_bytes: u64,
     /// Bytes of table memory in use.
@@ -192,25 +206,45 @@ impl Report {
         };
         let functions = roster.functions.iter().enumerate().map(|(slot, function)| {
             let passages: Vec<_> = cores.iter().map(|core| &core.functions[slot]).collect();
-            let (compute, units) = match function.compute {
-                Compute::Cpu { cores } => ("CPU", cores),
-                Compute::Gpu { workgroups } => ("GPU", workgroups),
+            let (compute, units, rows_limit) = match function.compute {
+                Compute::Cpu { cores } => ("CPU", cores, 0),
+                Compute::Gpu { workgroups } => {
+                    ("GPU", workgroups, u64::from(workgroups) * u64::from(facts.row_depth))
+                }
             };
+            // What left is read before what came, so that no difference is negative.
+            let latencies = latencies(&passages);
+            let left = latencies.as_ref().map_or(0, |all| all.as_slice().iter().sum());
+            let harvested: u64 = count(&|core| &core.functions[slot].rows_harvested);
             let TrafficReport { packets, bytes } = traffic(&|core| &core.functions[slot].traffic);
-            let (drops, latency_us) = (drops(&passages), latency(&passages));
-            (function.name.clone(), FunctionReport { compute, units, packets, bytes, drops, latency_us })
+            let report = FunctionReport {
+                compute,
+                units,
+                packets,
+                bytes,
+                drops: drops(&passages),
+                latency_us: Latency::of(latencies.as_ref()),
+                waiting: packets.saturating_sub(left),
+                rows_out: count(&|core| &core.functions[slot].rows_published).saturating_sub(harvested),
+                rows_limit,
+            };
+            (function.name.clone(), report)
         });
         let classes = roster.classes.iter().enumerate().map(|(index, class)| {
             let passages: Vec<_> = cores.iter().map(|core| &core.classes[index]).collect();
             let TrafficReport { packets, bytes } = traffic(&|core| &core.classes[index].traffic);
-            let (drops, latency_us) = (drops(&passages), latency(&passages));
+            let (drops, latency_us) = (drops(&passages), Latency::of(latencies(&passages).as_ref()));
             (class.clone(), ClassReport { packets, bytes, drops, latency_us })
         });
+        let retired = sum(cores, |one| &one.retired);
+        let in_flight = sum(cores, |one| &one.admitted).saturating_sub(retired);
         Self {
             chain: tables.chain.clone(),
             generation: tables.generation.0,
             device: facts.device,
             sa_state: facts.sa_state,
+            uptime_seconds: facts.uptime.as_secs_f64(),
+            in_flight,
             rx: total(|port| port.rx),
             tx: total(|port| port.tx),
             drops: DropReason::ALL
@@ -250,19 +284,29 @@ fn drops(passages: &[&Passage]) -> BTreeMap<&'static str, u64> {
         .collect()
 }
 
-/// The percentiles over all cores.
-fn latency(passages: &[&Passage]) -> Latency {
-    let mut all: Option<Histogram> = None;
-    for passage in passages {
+/// The latencies of all cores.
+fn latencies(passages: &[&Passage]) -> Option<Histogram> {
+    passages.iter().fold(None, |all, passage| {
         let one = passage.latency.load();
-        all = match all {
+        match all {
             None => Some(one),
             Some(sum) => sum.checked_add(&one).ok().or(Some(one)),
+        }
+    })
+}
+
+/// Packets of all generations that came or went.
+fn sum(cores: &[Arc<CoreCounters>], pick: impl Fn(&Residence) -> &Counter) -> u64 {
+    cores.iter().flat_map(|core| &core.generations).map(|one| pick(one).get()).sum()
+}
+
+impl Latency {
+    /// The percentiles of latencies in nanoseconds.
+    fn of(all: Option<&Histogram>) -> Self {
+        let at = |quantile| {
+            let bucket = all.and_then(|all| all.quantile_bucket(quantile).ok().flatten());
+            bucket.map_or(0.0, |bucket| bucket.end() as f64 / 1000.0)
         };
+        Self { p50: at(0.5), p99: at(0.99), p999: at(0.999) }
     }
-    let at = |quantile| {
-        let bucket = all.as_ref().and_then(|all| all.quantile_bucket(quantile).ok().flatten());
-        bucket.map_or(0.0, |bucket| bucket.end() as f64 / 1000.0)
-    };
-    Latency { p50: at(0.5), p99: at(0.99), p999: at(0.999) }
 }
