@@ -66,7 +66,7 @@ pub struct RunArguments {
     #[arg(long)]
     no_huge: bool,
     /// Table memory on the accelerator, MiB
-    #[arg(long, value_name = "MIB", default_value_t = 512, value_parser = clap::value_parser!(u16).range(1..=4095))]
+    #[arg(long, value_name = "MIB", default_value_t = 256, value_parser = clap::value_parser!(u16).range(1..=4095))]
     table_memory: u16,
     /// Empty polls after which an idle workgroup leaves the device
     #[arg(long, value_name = "POLLS", default_value_t = 100_000)]

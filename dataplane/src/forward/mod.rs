@@ -13,10 +13,10 @@ mod decide;
 mod forwarder;
 mod ring;
 
-pub use credit::Credit;
+pub use credit::{CoreRetirements, Credit, Retirements};
 pub use decide::{Decision, Verdict, decide, opposite};
 pub use forwarder::{Forwarder, Wiring};
-pub use ring::mesh;
+pub use ring::{CoreRings, Lane, Outlet, mesh};
 
 /// A core of this process: a thread that runs roles.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -9,15 +9,48 @@ use crate::packet::Packet;
 /// Mbufs that a core gathers before it touches a ring's shared indices.
 const STAGE: usize = 64;
 
-/// The sending end: gathers mbufs and hands them over in batches.
-pub struct Lane {
-    ring: Producer<Packet>,
-    staged: Vec<Packet>,
+/// The sending end of a ring.
+pub trait Outlet {
+    /// What travels.
+    type Item;
+
+    /// Items that fit in, at least.
+    fn room(&self) -> usize;
+
+    /// Hands items over at once, no more than there is room for.
+    fn hand_over(&mut self, items: impl ExactSizeIterator<Item = Self::Item>);
 }
 
-impl Lane {
+impl Outlet for Producer<Packet> {
+    type Item = Packet;
+
+    fn room(&self) -> usize {
+        self.slots()
+    }
+
+    fn hand_over(&mut self, items: impl ExactSizeIterator<Item = Packet>) {
+        if let Ok(chunk) = self.write_chunk_uninit(items.len()) {
+            chunk.fill_from_iter(items);
+        }
+    }
+}
+
+/// The sending end of a core: gathers mbufs and hands them over in batches.
+/// Generic over the ring: `tests/hand_off.rs` runs this very code under loom.
+pub struct Lane<R: Outlet = Producer<Packet>> {
+    ring: R,
+    staged: Vec<R::Item>,
+}
+
+impl<R: Outlet> Lane<R> {
+    /// A lane into `ring`.
+    #[must_use]
+    pub fn new(ring: R) -> Self {
+        Self { ring, staged: Vec::with_capacity(STAGE) }
+    }
+
     /// Queues one mbuf; it travels with the next [`flush`](Self::flush) at the latest.
-    pub fn push(&mut self, mbuf: Packet) {
+    pub fn push(&mut self, mbuf: R::Item) {
         if self.staged.len() == STAGE {
             self.flush();
         }
@@ -29,14 +62,13 @@ impl Lane {
         if self.staged.is_empty() {
             return;
         }
-        let room = self.ring.slots().min(self.staged.len());
+        let room = self.ring.room().min(self.staged.len());
         debug_assert_eq!(room, self.staged.len(), "credit keeps every ring from filling");
-        if let Ok(chunk) = self.ring.write_chunk_uninit(room) {
-            chunk.fill_from_iter(self.staged.drain(..room));
-        }
+        self.ring.hand_over(self.staged.drain(..room));
     }
 
-    /// Whether anything waits for a flush.
+    /// Whether nothing waits for a flush.
+    #[must_use]
     pub fn is_empty(&self) -> bool {
         self.staged.is_empty()
     }
@@ -62,7 +94,7 @@ pub fn mesh(cores: usize, capacity: usize) -> Vec<CoreRings> {
                 continue;
             }
             let (producer, consumer) = RingBuffer::new(capacity);
-            ends[from].lanes.push(Some(Lane { ring: producer, staged: Vec::with_capacity(STAGE) }));
+            ends[from].lanes.push(Some(Lane::new(producer)));
             ends[to].arrivals.push(consumer);
         }
     }

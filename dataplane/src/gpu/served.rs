@@ -4,7 +4,7 @@
 use std::collections::VecDeque;
 
 use hummingbird_crds::{DropReason, tables::NfId};
-use hummingbird_gpu::{RowNumber, RowQueue, SharedRegion};
+use hummingbird_gpu::{RowBuilder, RowNumber, RowQueue, SharedRegion};
 use hummingbird_kernels::layout::Descriptor;
 
 use crate::{
@@ -129,11 +129,17 @@ impl Served {
                 self.publish(queue, queues, &forwarder.counters);
             }
         }
-        if let Some(queue) = self.filling
-            && !self.filled.is_empty()
-            && forwarder.now.saturating_sub(self.since) >= patience
-        {
-            self.publish(queue, queues, &forwarder.counters);
+        match self.filling {
+            // Every packet for it was dropped: an open row would keep the
+            // queue from other functions.
+            Some(queue) if self.filled.is_empty() => {
+                queues[queue].resume().into_iter().for_each(RowBuilder::abandon);
+                self.filling = None;
+            }
+            Some(queue) if forwarder.now.saturating_sub(self.since) >= patience => {
+                self.publish(queue, queues, &forwarder.counters);
+            }
+            _ => {}
         }
         before - self.waiting.len()
     }

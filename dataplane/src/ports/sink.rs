@@ -86,9 +86,12 @@ impl Sink {
                 facts.into_iter().take(taken).flatten().for_each(sent);
             }
             Self::Capture(writer) => {
-                for mbuf in waiting.drain(..) {
-                    writer.append(mbuf.data())?;
-                    sent(Sent::of(&mbuf));
+                while let Some(packet) = waiting.pop_front() {
+                    if let Err(error) = writer.append(packet.data()) {
+                        waiting.push_front(packet);
+                        return Err(error);
+                    }
+                    sent(Sent::of(&packet));
                 }
             }
         }

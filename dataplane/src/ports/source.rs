@@ -41,7 +41,7 @@ pub enum Source {
 pub struct Received {
     /// Frames longer than an mbuf, which no burst can hold.
     pub oversize_packets: u64,
-    /// Their bytes.
+    /// Their bytes, where these are known (not of a device's frames).
     pub oversize_bytes: u64,
 }
 
@@ -76,7 +76,9 @@ impl Source {
         let mut received = Received::default();
         match self {
             Self::Device(queue) => {
+                let before = queue.dropped_too_long();
                 queue.rx_burst(burst);
+                received.oversize_packets = queue.dropped_too_long() - before;
             }
             Self::Capture { reader, pacer, pool, done } => {
                 let wanted = pacer.as_mut().map_or(most, |pacer| pacer.take(now, most));

@@ -7,12 +7,31 @@ use hummingbird_crds::DropReason;
 
 use crate::tables::{CLASSES, FUNCTIONS, SLOTS};
 
-/// A counter with one writer: adding is a load and a store, no locked
-/// instruction. Readers may see it a little late, never torn.
-#[derive(Debug, Default)]
-pub struct Counter(AtomicU64);
+/// A shared 64-bit atomic word.
+pub trait Word {
+    /// An atomic load.
+    fn load(&self, order: Ordering) -> u64;
+    /// An atomic store.
+    fn store(&self, value: u64, order: Ordering);
+}
 
-impl Counter {
+impl Word for AtomicU64 {
+    fn load(&self, order: Ordering) -> u64 {
+        Self::load(self, order)
+    }
+
+    fn store(&self, value: u64, order: Ordering) {
+        Self::store(self, value, order);
+    }
+}
+
+/// A counter with one writer: adding is a load and a store, no locked
+/// instruction. Readers may see it a little late, never torn. Generic over the
+/// atomic: `tests/hand_off.rs` runs this very code under loom.
+#[derive(Debug, Default)]
+pub struct Counter<W = AtomicU64>(pub W);
+
+impl<W: Word> Counter<W> {
     /// Adds `n`. Only the owning core may call this.
     pub fn add(&self, n: u64) {
         self.0.store(self.0.load(Ordering::Relaxed) + n, Ordering::Release);

@@ -6,7 +6,7 @@ mod counters;
 mod summary;
 mod text;
 
-pub use counters::{CoreCounters, Counter, Residence, Shape, Traffic};
+pub use counters::{CoreCounters, Counter, Residence, Shape, Traffic, Word};
 pub use summary::{
     AlertReport, ClassReport, FunctionReport, Latency, MbufReport, MemoryReport, PortReport, Report,
     RunFacts, SaReport, TrafficReport,
