@@ -70,10 +70,10 @@ def answers(path):
 
 
 @contextmanager
-def running(folder, chain, ports, *args):
+def running(folder, chain, ports, *args, gpu="none"):
     """A dataplane whose control socket answers; killed if the test fails."""
     command = [
-        harness.BINARY, "run", "--chain", harness.chain_file(folder, chain), "--gpu", "none",
+        harness.BINARY, "run", "--chain", harness.chain_file(folder, chain), "--gpu", gpu,
         "--control", folder / "control.sock", "--report", folder / "report.json", *args,
     ]  # fmt: skip
     for name, binding in ports.items():

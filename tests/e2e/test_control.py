@@ -10,7 +10,7 @@ import frames as f
 import pcap
 import pytest
 import yaml
-from bundle import chain, path, router
+from bundle import WAN_MAC, chain, encrypt, path, router
 from control import answers, running
 from harness import EXAMPLES, rejected
 
@@ -70,6 +70,24 @@ def test_a_change_shows_in_the_status_when_it_is_answered(tmp_path):
         assert report["drops"]["unclassified"] == 0
         by_class = sum(one["packets"] for one in report["classes"].values())
         assert by_class == report["rx"]["packets"]
+
+
+@pytest.mark.parametrize("gpu", ["none", "opencl"])
+def test_tables_change_at_full_rate_and_nothing_is_lost(tmp_path, gpu):
+    def through(port, way=("encrypt", "route"), **spec):
+        return chain([encrypt(compute="GPU"), router(("0.0.0.0/0", port, WAN_MAC))], [path(*way)], **spec)
+
+    source = {"lan": ports(tmp_path)["lan"].partition(",rate")[0], "wan": "null"}
+    with running(tmp_path, through("wan"), source, gpu=gpu) as dataplane:
+        dataplane.await_status(lambda report: report["ports"]["wan"]["tx"]["packets"] > 100)
+        code, _, body = dataplane.ask("PUT", "/v1/tables", as_yaml(through("lan")), "application/yaml")
+        assert (code, json.loads(body)) == (200, {"generation": 2})
+        dataplane.await_status(lambda report: report["ports"]["lan"]["tx"]["packets"] > 100)
+        for refused, code in [(through("lan", ["nobody"]), 422), (through("lan", mtu=9000), 409)]:
+            assert dataplane.ask("PUT", "/v1/tables", as_yaml(refused), "application/yaml")[0] == code
+        dataplane.process.send_signal(signal.SIGTERM)
+        report = dataplane.finish()
+    assert report["generation"] == 2 and sum(report["drops"].values()) == 0
 
 
 @pytest.mark.parametrize(
