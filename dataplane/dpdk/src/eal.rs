@@ -30,8 +30,10 @@ pub enum Memory {
     },
     /// Hugepages where enough are free, else ordinary pages.
     Auto {
-        /// MiB, as for the other two.
-        megabytes: usize,
+        /// MiB of hugepages that are taken at start.
+        huge: usize,
+        /// MiB of ordinary pages, all there will ever be.
+        ordinary: usize,
     },
 }
 
@@ -57,9 +59,9 @@ impl MemoryInUse {
         match wish {
             Memory::Huge { megabytes } => Self::Huge { megabytes },
             Memory::NoHuge { megabytes } => Self::NoHuge { megabytes, reason: NoHugepages::Asked },
-            Memory::Auto { megabytes } => match hugepages::available(megabytes) {
-                Ok(()) => Self::Huge { megabytes },
-                Err(reason) => Self::NoHuge { megabytes, reason },
+            Memory::Auto { huge, ordinary } => match hugepages::available(huge) {
+                Ok(()) => Self::Huge { megabytes: huge },
+                Err(reason) => Self::NoHuge { megabytes: ordinary, reason },
             },
         }
     }
@@ -93,7 +95,7 @@ impl Default for EalOptions {
     /// Memory by what the machine has, 512 MiB; no PCI; warnings to standard error.
     fn default() -> Self {
         Self {
-            memory: Memory::Auto { megabytes: 512 },
+            memory: Memory::Auto { huge: 512, ordinary: 512 },
             pci: Vec::new(),
             log_level: LogLevel::Warning,
             log_sink: None,

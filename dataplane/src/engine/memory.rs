@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use dpdk::{Eal, PoolConfig, Region};
+use dpdk::{Eal, Memory, PoolConfig, Region};
 use hummingbird_crds::tables::{Tables, Work};
 use hummingbird_gpu::SharedRegion;
 
@@ -14,6 +14,9 @@ const HEAP_BASE: usize = 96;
 /// Generations whose FIBs must fit side by side: the one that runs, one that
 /// drains, one that is being built.
 const LIVE_GENERATIONS: usize = 3;
+/// MiB of address space for a heap of ordinary pages: holds seven FIBs of half
+/// a million routes (270 MiB each) beside all else.
+const ORDINARY_HEAP: usize = 2048;
 /// Descriptors that a device may hold in either direction.
 const DEVICE_DESCRIPTORS: usize = 2 * 512;
 /// Mbufs that a core's cache may hold.
@@ -29,11 +32,22 @@ pub fn pool_config(tables: &Tables, limit: usize, cores: usize) -> PoolConfig {
     PoolConfig::for_mtu(count as u32, mtu)
 }
 
-/// MiB of DPDK heap that a chain needs.
+/// The DPDK heap of a chain, on ordinary pages if `no_huge`.
+///
+/// Later generations may bring larger route tables. A heap of hugepages grows
+/// when they do; one of ordinary pages cannot, so it is made large at once:
+/// pages are taken from the system only when they are touched.
 ///
 /// # Errors
 /// DPDK cannot hold one of the route tables.
-pub fn heap_megabytes(tables: &Tables) -> Result<usize, dpdk::Error> {
+pub fn heap(tables: &Tables, no_huge: bool) -> Result<Memory, dpdk::Error> {
+    let huge = needed_megabytes(tables)?;
+    let ordinary = huge.max(ORDINARY_HEAP);
+    Ok(if no_huge { Memory::NoHuge { megabytes: ordinary } } else { Memory::Auto { huge, ordinary } })
+}
+
+/// MiB for the generations of a chain whose route tables stay as large as they are.
+fn needed_megabytes(tables: &Tables) -> Result<usize, dpdk::Error> {
     let mut bytes = 0;
     for function in &tables.functions {
         if let Work::Router(routes) = &function.work {

@@ -6,7 +6,7 @@ use std::{
     time::Instant,
 };
 
-use dpdk::{Eal, EalOptions, Memory, MemoryInUse, PacketPool};
+use dpdk::{Eal, EalOptions, MemoryInUse, PacketPool};
 use hummingbird_crds::tables::Tables;
 use hummingbird_esp::SaStates;
 use hummingbird_gpu::{
@@ -168,8 +168,7 @@ fn open_accelerator(
 }
 
 fn start_eal(tables: &Tables, bindings: &[Binding], no_huge: bool) -> Result<Eal, EngineError> {
-    let megabytes = memory::heap_megabytes(tables)?;
-    let memory = if no_huge { Memory::NoHuge { megabytes } } else { Memory::Auto { megabytes } };
+    let memory = memory::heap(tables, no_huge)?;
     let pci = bindings
         .iter()
         .filter_map(|binding| match binding {
