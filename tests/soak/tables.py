@@ -111,7 +111,7 @@ def structural(chance):
         [
             lambda: [port.update(mtu=9000) for port in spec["ports"]],
             lambda: spec["ports"][0]["pci"].update(address="0000:00:1e.0"),
-            lambda: spec["functions"][0].update(workgroups=GPU_GROUPS + 1),
+            lambda: spec["ports"].reverse(),
             lambda: spec["functions"][-1].update(cores=3),
         ]
     )()

@@ -6,11 +6,19 @@ use std::{io, panic, thread};
 /// a thread keeps about nine tenths of it (sched(7), the nice value).
 const NICER: i32 = 10;
 
-/// Does `work` on a thread of low priority and waits for it.
+/// Bytes of a bundle from which on its tables are built aside. A small one is
+/// answered sooner than it disturbs.
+pub const LARGE: usize = 1 << 20;
+
+/// Does `work` on a thread of low priority and waits for it, if it is of a
+/// bundle of that many bytes and the bundle is large; else here and now.
 ///
 /// # Errors
 /// The system has no thread left.
-pub fn aside<T: Send>(work: impl FnOnce() -> T + Send) -> io::Result<T> {
+pub fn aside<T: Send>(bytes: usize, work: impl FnOnce() -> T + Send) -> io::Result<T> {
+    if bytes < LARGE {
+        return Ok(work());
+    }
     thread::scope(|scope| {
         let nicely = || {
             // Where the system refuses, the work disturbs more and is still right.
@@ -33,9 +41,10 @@ mod tests {
     }
 
     #[test]
-    fn only_the_work_steps_back() {
+    fn only_large_work_steps_back() {
         let before = niceness();
-        let during = aside(niceness).unwrap();
+        assert_eq!(aside(LARGE - 1, niceness).unwrap(), before);
+        let during = aside(LARGE, niceness).unwrap();
         assert!(during >= 19.min(before + NICER), "{during} after {before}");
         assert_eq!(niceness(), before);
     }

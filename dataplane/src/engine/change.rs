@@ -198,7 +198,8 @@ impl Changer {
     /// # Errors
     /// Why the old one stays.
     pub fn change(&self, bundle: &[u8], wanted: Wanted) -> Result<u64, Refusal> {
-        let compiled = aside(|| {
+        let bytes = bundle.len();
+        let compiled = aside(bytes, || {
             let bundle = Bundle::read(bundle)?;
             compile(&bundle, Generation(0), Capacity::default())
         });
@@ -230,7 +231,7 @@ impl Changer {
         let slot = state.free_slot().ok_or(Refusal::Draining { retry_after: RETRY_AFTER })?;
         let State { workshop, placement, roster, .. } = &mut *state;
         // Moved there: the cipher library's manager is of one thread at a time.
-        let built = aside(move || workshop.build(compiled.tables, placement, roster));
+        let built = aside(bytes, move || workshop.build(compiled.tables, placement, roster));
         let built = built.map_err(no_thread)?.map_err(|error| {
             Refusal::Invalid(vec![Violation::new(
                 "bundle",
