@@ -52,7 +52,7 @@ mod tests {
 
     #[test]
     fn sums_of_any_length_are_those_of_16_bit_words() {
-        let bytes: Vec<u8> = (0..70_001u32).map(|at| (at * 37 >> 3) as u8 | 0xc0).collect();
+        let bytes: Vec<u8> = (0..70_001u32).map(|at| ((at * 37) >> 3) as u8 | 0xc0).collect();
         for len in (0..70).chain([1500, 9216, 70_000, 70_001]) {
             let words = bytes[..len].chunks(2);
             let naive: u64 = words
