@@ -23,6 +23,9 @@ pub(crate) struct Fit {
     pub remote: usize,
 }
 
+/// A device by its index, and the NUMA node to gather around.
+type Home = (Option<i32>, Option<i32>);
+
 /// Whether a node has the labels that a chain asks.
 pub(crate) fn labels(demand: &ChainDemand, labels: &BTreeMap<String, String>) -> Result<(), Refusal> {
     let differs = |(key, wanted): &(&String, &String)| labels.get(*key) != Some(wanted);
@@ -87,7 +90,7 @@ fn homes(
     inventory: &Inventory,
     free: &Free<'_>,
     keep: Option<&Allotment>,
-) -> Result<Vec<(Option<i32>, Option<i32>)>, Refusal> {
+) -> Result<Vec<Home>, Refusal> {
     if demand.workgroups == 0 {
         if let Some(keep) = keep {
             return Ok(vec![(None, keep.numa_node)]);
