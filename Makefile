@@ -24,6 +24,17 @@ test: ## Every test: Rust, kernels, judges, end to end
 	@scripts/bootstrap.sh build run test
 	@scripts/test.sh
 
+.PHONY: bench
+bench: ## Measure against the peers; writes docs/performance.md (QUICK=1: a short form)
+	@scripts/bootstrap.sh build run bench
+	cargo build --release --locked -p hummingbird-dataplane -p hummingbird-bench
+	@$(TARGET)/release/hummingbird-bench --dataplane $(BINARY) $(if $(QUICK),--quick)
+
+SOAK_MINUTES ?= 10
+.PHONY: soak
+soak: build ## Everything at once and at random for SOAK_MINUTES (10): changes, bad traffic, hanging clients
+	/usr/bin/python3 tests/soak/soak.py --minutes $(SOAK_MINUTES) $(if $(SOAK_SEED),--seed $(SOAK_SEED))
+
 .PHONY: lint
 lint: ## Formatting, clippy and Python syntax, warnings denied
 	cargo fmt --all --check

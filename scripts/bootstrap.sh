@@ -2,7 +2,7 @@
 # Installs what a group of steps needs from the distribution, and only what is
 # missing. Safe to run again; says what it installs and why.
 #
-#   scripts/bootstrap.sh [build] [run] [test]     (no group: build and run)
+#   scripts/bootstrap.sh [build] [run] [test] [bench]     (no group: build and run)
 #
 # Debian 12 as root, or with sudo. Elsewhere: install the packages that it
 # names by your own means and set HUMMINGBIRD_BOOTSTRAP=skip.
@@ -19,6 +19,7 @@ build build-essential      C compiler, linker and make
 build pkg-config           finds DPDK and its flags
 build libdpdk-dev          DPDK 22.11: headers, libraries, drivers
 build libipsec-mb-dev      multi-buffer AES and SHA-1 for ESP on the CPU
+build libvectorscan-dev    finds many patterns at once for the NIDS on the CPU
 build libclang-14-dev      reads DPDK's headers for the bindings
 build clang-14             that library's own headers, and where they are
 build ca-certificates      lets cargo fetch crates over TLS
@@ -36,6 +37,8 @@ test  clang-15             static checks of the kernels
 test  llvm-spirv-15        the kernels as SPIR-V
 test  spirv-tools          validates that SPIR-V
 test  oclgrind             finds races and stray accesses in the kernels
+bench dpdk-dev             peer: testpmd
+bench openssl              peer: openssl speed
 LIST
 }
 
@@ -109,7 +112,7 @@ main() {
   local groups=("$@") group
   ((${#groups[@]})) || groups=(build run)
   for group in "${groups[@]}"; do
-    [[ $group =~ ^(build|run|test)$ ]] || die "unknown group '$group'; there are build, run and test"
+    [[ $group =~ ^(build|run|test|bench)$ ]] || die "unknown group '$group'; there are build, run, test and bench"
   done
   if [ "${HUMMINGBIRD_BOOTSTRAP:-}" = skip ]; then
     say "system packages: skipped, as HUMMINGBIRD_BOOTSTRAP says"

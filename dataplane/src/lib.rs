@@ -14,5 +14,7 @@ pub mod packet;
 pub mod ports;
 pub mod report;
 pub mod tables;
+#[cfg(test)]
+mod testing;
 
 pub use hummingbird_crds::DropReason;

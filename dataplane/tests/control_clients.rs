@@ -108,6 +108,18 @@ fn chunks_are_counted_as_they_come() {
 }
 
 #[test]
+fn a_refused_request_may_send_its_whole_body_first() {
+    let rig = Rig::within(patient());
+    // More than a socket holds: the server must read for the client to get on.
+    let body = vec![b'#'; 8 << 20];
+    for (head, status) in [("PUT /v1/tables\nContent-Type: text/plain", 415), ("PUT /v2/tables", 404)] {
+        let mut stream = rig.connect();
+        stream.write_all(&request(head, &body)).unwrap();
+        assert_eq!(answer(stream).unwrap().status, status);
+    }
+}
+
+#[test]
 fn bodies_together_have_a_limit_too() {
     let rig = Rig::within(Limits { held_bytes: 1000, ..patient() });
     rig.fake.gate.hold();

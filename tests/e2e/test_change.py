@@ -106,7 +106,8 @@ def test_a_thousand_swaps_lose_nothing_and_leave_nothing(tmp_path, rate):
         assert live.descriptors() == open_before
         assert live.threads() <= threads_before
         assert grown < 16 << 20, f"{grown >> 20} MiB more after 1000 swaps"
-        assert took < LIMIT
+        # Bounded, also where other work takes most of the machine.
+        assert took < 3 * LIMIT
         report = live.stop()
     assert report["generation"] == 1000 + 2 * MARKS + 1
     assert sum(report["drops"].values()) == 0, report["drops"]

@@ -1,165 +1,148 @@
-"""The control socket and the metrics of a run under load."""
+"""The control socket of a real run: status, changes, drain."""
 
-import http.client
 import json
 import os
-import re
 import signal
 import socket
 import stat
-import subprocess
-import time
 
-import bundle
 import frames as f
 import pcap
 import pytest
 import yaml
 from bundle import WAN_MAC, chain, encrypt, path, router
-from harness import BINARY, LIMIT, ROOT, check_sums
+from control import answers, running
+from harness import EXAMPLES, rejected
 
-CHAIN = chain([encrypt(compute="GPU"), router()], [path("encrypt", "route")])
-
-
-class UnixConnection(http.client.HTTPConnection):
-    """HTTP over a Unix socket."""
-
-    def __init__(self, target):
-        super().__init__("localhost", timeout=30)
-        self.target = str(target)
-
-    def connect(self):
-        self.sock = socket.socket(socket.AF_UNIX)
-        self.sock.settimeout(self.timeout)
-        self.sock.connect(self.target)
+RATE = 20000
 
 
-def ask(target, method, url, body=None, kind="application/yaml"):
-    """Status and body of one request."""
-    connection = UnixConnection(target)
-    headers = {"Content-Type": kind} if body is not None else {}
-    connection.request(method, url, body=body, headers=headers)
-    answer = connection.getresponse()
-    text = answer.read().decode()
-    connection.close()
-    return answer.status, text
+def ports(folder):
+    """lan gets an endless stream, wan swallows."""
+    pcap.write(folder / "lan.pcap", [f.udp(number, size=100) for number in range(64)])
+    return {"lan": f"trace:{folder}/lan.pcap,rate={RATE}", "wan": "null"}
 
 
-class Running:
-    """A run under load, and its control socket."""
+def documents(name="all", **spec):
+    return chain([router()], [path("route", name=name)], **spec)
 
-    def __init__(self, folder, gpu, *args, rate=",rate=5000"):
-        self.control, self.report = folder / "control.sock", folder / "report.json"
-        pcap.write(folder / "trace.pcap", [f.udp(number, size=20 + number % 1300) for number in range(500)])
-        command = [
-            BINARY, "run", "--chain", bundle.write(folder / "chain.yaml", CHAIN), "--gpu", gpu,
-            "--port", f"lan=trace:{folder}/trace.pcap{rate}", "--port", "wan=null",
-            "--control", self.control, "--report", self.report, *args,
-        ]  # fmt: skip
-        self.process = subprocess.Popen(
-            [str(word) for word in command], cwd=ROOT, stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+
+def as_yaml(content):
+    return yaml.safe_dump_all(content).encode()
+
+
+def flows(report):
+    return report["rx"]["packets"] > 100
+
+
+def test_status_is_the_report_and_drain_ends_the_run(tmp_path):
+    with running(tmp_path, documents(), ports(tmp_path)) as dataplane:
+        assert stat.S_IMODE(os.stat(dataplane.socket).st_mode) == 0o600
+        report = dataplane.await_status(flows)
+        assert report["chain"] == "default/test" and report["generation"] == 1
+        assert report["uptimeSeconds"] > 0
+        assert report["functions"]["route"]["compute"] == "CPU"
+        code, _, body = dataplane.ask("POST", "/v1/drain")
+        assert (code, json.loads(body)) == (202, {"draining": True})
+        last = dataplane.finish()
+        assert last["rx"]["packets"] >= report["rx"]["packets"]
+        assert last["inFlight"] == 0
+        assert all(function["waiting"] == 0 for function in last["functions"].values())
+        assert set(last) == set(report), "status and --report have the same fields"
+        assert not dataplane.socket.exists()
+
+
+def test_a_change_shows_in_the_status_when_it_is_answered(tmp_path):
+    with running(tmp_path, documents("before"), ports(tmp_path)) as dataplane:
+        dataplane.await_status(flows)
+        code, _, body = dataplane.ask("PUT", "/v1/tables", as_yaml(documents("after")), "application/yaml")
+        assert (code, json.loads(body)) == (200, {"generation": 2})
+        assert dataplane.status()["generation"] == 2
+        dataplane.await_status(lambda report: report["classes"]["after"]["packets"] > 100)
+        # The same as JSON: a generation of its own without a number, none with the running one.
+        listed = json.dumps({"apiVersion": "v1", "kind": "List", "items": documents("after")})
+        code, _, body = dataplane.ask("PUT", "/v1/tables", listed, "application/json")
+        assert (code, json.loads(body)) == (200, {"generation": 3})
+        code, _, body = dataplane.ask("PUT", "/v1/tables?generation=3", listed, "application/json")
+        assert (code, json.loads(body)) == (200, {"generation": 3})
+        dataplane.ask("POST", "/v1/drain")
+        report = dataplane.finish()
+        assert report["drops"]["unclassified"] == 0
+        by_class = sum(one["packets"] for one in report["classes"].values())
+        assert by_class == report["rx"]["packets"]
+
+
+@pytest.mark.parametrize("gpu", ["none", "opencl"])
+def test_tables_change_at_full_rate_and_nothing_is_lost(tmp_path, gpu):
+    def through(port, way=("encrypt", "route"), **spec):
+        return chain([encrypt(compute="GPU"), router(("0.0.0.0/0", port, WAN_MAC))], [path(*way)], **spec)
+
+    source = {"lan": ports(tmp_path)["lan"].partition(",rate")[0], "wan": "null"}
+    with running(tmp_path, through("wan"), source, gpu=gpu) as dataplane:
+        dataplane.await_status(lambda report: report["ports"]["wan"]["tx"]["packets"] > 100)
+        code, _, body = dataplane.ask("PUT", "/v1/tables", as_yaml(through("lan")), "application/yaml")
+        assert (code, json.loads(body)) == (200, {"generation": 2})
+        dataplane.await_status(lambda report: report["ports"]["lan"]["tx"]["packets"] > 100)
+        for refused, code in [(through("lan", ["nobody"]), 422), (through("lan", mtu=9000), 409)]:
+            assert dataplane.ask("PUT", "/v1/tables", as_yaml(refused), "application/yaml")[0] == code
+        dataplane.process.send_signal(signal.SIGTERM)
+        report = dataplane.finish()
+    assert report["generation"] == 2 and sum(report["drops"].values()) == 0
+
+
+@pytest.mark.parametrize(
+    "query, content, kind, code, field",
+    [
+        ("", documents(), None, 415, "Content-Type"),
+        ("", documents(), "text/plain", 415, "Content-Type"),
+        ("?generation=first", documents(), "application/yaml", 400, "generation"),
+        ("?generation=1", documents("other"), "application/yaml", 409, "generation"),
+        ("", chain([router()], [path("rout")]), "application/yaml", 422, "spec.classes[0].path[0]"),
+        ("", [], "application/yaml", 422, None),
+        ("", documents(mtu=9000), "application/yaml", 409, None),
+    ],
+)
+def test_what_is_refused_changes_nothing(tmp_path, query, content, kind, code, field):
+    with running(tmp_path, documents(), ports(tmp_path)) as dataplane:
+        dataplane.await_status(flows)
+        got, headers, body = dataplane.ask("PUT", f"/v1/tables{query}", as_yaml(content), kind)
+        answer = json.loads(body)
+        assert got == code, answer
+        assert headers["Content-Type"] == "application/json"
+        assert answer["errors"] and all(error["reason"] for error in answer["errors"])
+        if field:
+            assert field in [error["field"] for error in answer["errors"]]
+        if code == 409:
+            assert answer["running"] == 1 and answer["reason"] in ("NotNewer", "RequiresRestart")
+        assert dataplane.status()["generation"] == 1
+        dataplane.ask("POST", "/v1/drain")
+        assert set(dataplane.finish()["classes"]) == {"all"}
+
+
+def test_a_kill_leaves_a_socket_that_the_next_start_replaces(tmp_path):
+    with running(tmp_path, documents(), ports(tmp_path)) as dataplane:
+        dataplane.process.send_signal(signal.SIGKILL)
+        dataplane.process.wait()
+        assert dataplane.socket.exists() and not answers(dataplane.socket)
+    with running(tmp_path, documents(), ports(tmp_path)) as dataplane:
+        message = rejected(
+            "run", "--chain", EXAMPLES / "site-gateway.yaml", "--port", "lan=null", "--port", "wan=null",
+            "--gpu", "none", "--control", dataplane.socket,
         )  # fmt: skip
-
-    def __enter__(self):
-        self.until(lambda: self.control.exists() and self.status()["tx"]["packets"] > 100)
-        return self
-
-    def __exit__(self, *_):
-        self.process.kill()
-        self.process.wait()
-
-    def until(self, condition):
-        """Waits for `condition`; the run must live on meanwhile."""
-        end = time.monotonic() + LIMIT
-        while not condition():
-            assert self.process.poll() is None, self.process.communicate()[0]
-            assert time.monotonic() < end
-            time.sleep(0.05)
-
-    def status(self):
-        code, text = ask(self.control, "GET", "/v1/status")
-        assert code == 200, text
-        return json.loads(text)
-
-    def ended(self):
-        """The report of a run that ends by itself now."""
-        log = self.process.communicate(timeout=LIMIT)[0]
-        assert self.process.returncode == 0, log
-        assert not self.control.exists(), "the socket file is left behind"
-        report = json.loads(self.report.read_text())
-        check_sums(report)
-        return report
+        assert "another process answers" in message
+        assert dataplane.status()["generation"] == 1
+        dataplane.process.send_signal(signal.SIGTERM)
+        dataplane.finish()
 
 
-@pytest.mark.parametrize("gpu", ["none", "opencl"])
-def test_a_drain_by_the_socket_ends_the_run(tmp_path, gpu):
-    with Running(tmp_path, gpu) as run:
-        assert stat.S_IMODE(os.stat(run.control).st_mode) == 0o600
-        seen = run.status()
-        assert ask(run.control, "POST", "/v1/drain")[0] == 202
-        assert run.ended()["rx"]["packets"] >= seen["rx"]["packets"]
-
-
-def test_a_live_port_is_drained_on_sigterm(tmp_path):
-    with Running(tmp_path, "opencl") as run:
-        run.process.send_signal(signal.SIGTERM)
-        assert run.ended()["tx"]["packets"] > 100
-
-
-def test_wrong_requests_are_told_what_is_right(tmp_path):
-    with Running(tmp_path, "none") as run:
-        code, text = ask(run.control, "GET", "/v1/nothing")
-        assert code == 404 and "/v1/status" in text
-        code, text = ask(run.control, "GET", "/v1/drain")
-        assert code == 405 and "POST" in text
-        code, text = ask(run.control, "PUT", "/v1/tables", body="{}", kind="text/plain")
-        assert code == 415 and "application/yaml" in text
-
-
-def test_the_metrics_are_those_of_the_document(tmp_path):
-    with Running(tmp_path, "none") as run:
-        code, text = ask(run.control, "GET", "/metrics")
-        assert code == 200
-    rows = re.findall(r"^\| `(hummingbird_\w+)` \|", (ROOT / "docs" / "metrics.md").read_text(), re.MULTILINE)
-    assert len(rows) == len(set(rows)) > 20
-    source = (ROOT / "dataplane" / "src" / "control" / "metrics.rs").read_text()
-    suffix = {"Counter": "_total", "Gauge": "", "Info": "_info"}
-    listed = {name + suffix[kind] for name, kind in re.findall(r'name: "(hummingbird_\w+)",\s*kind: Kind::(\w+)', source)}
-    assert set(rows) == listed
-    exposed = set(re.findall(r"^(hummingbird_\w+)[ {]", text, re.MULTILINE))
-    assert exposed and exposed <= set(rows)
-
-
-def test_prometheus_reads_the_metrics_address(tmp_path):
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    with Running(tmp_path, "none", "--metrics", f"127.0.0.1:{port}"):
-        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
-        connection.request("GET", "/metrics")
-        answer = connection.getresponse()
-        text = answer.read().decode()
-        assert answer.status == 200 and text.endswith("# EOF\n")
-        [received] = re.findall(r'^hummingbird_port_receive_packets_total\{port="lan"\} (\d+)$', text, re.MULTILINE)
-        assert int(received) > 100
-
-
-@pytest.mark.parametrize("gpu", ["none", "opencl"])
-def test_tables_change_under_load_and_nothing_is_lost(tmp_path, gpu):
-    changed = chain([encrypt(compute="GPU"), router(("0.0.0.0/0", "lan", WAN_MAC))], [path("encrypt", "route")])
-    with Running(tmp_path, gpu, rate="") as run:
-        code, text = ask(run.control, "PUT", "/v1/tables", body=yaml.safe_dump_all(changed))
-        assert (code, json.loads(text)) == (200, {"generation": 2})
-        run.until(lambda: run.status()["ports"]["lan"]["tx"]["packets"] > 100)
-        broken = chain([encrypt(compute="GPU"), router()], [path("nobody")])
-        code, text = ask(run.control, "PUT", "/v1/tables", body=yaml.safe_dump_all(broken))
-        assert code == 422 and "nobody" in text
-        structural = chain([encrypt(compute="GPU"), router()], [path("encrypt", "route")], mtu=9000)
-        code, text = ask(run.control, "PUT", "/v1/tables", body=yaml.safe_dump_all(structural))
-        assert code == 409 and json.loads(text)["reason"] == "RequiresRestart"
-        assert run.status()["generation"] == 2
-        assert ask(run.control, "POST", "/v1/drain")[0] == 202
-        report = run.ended()
-    assert sum(report["drops"].values()) == 0
-    assert report["ports"]["wan"]["tx"]["packets"] > 100
+def test_hung_clients_do_not_hold_up_the_drain(tmp_path):
+    with running(tmp_path, documents(), ports(tmp_path)) as dataplane:
+        hung = [socket.socket(socket.AF_UNIX) for _ in range(20)]
+        for client in hung:
+            client.connect(str(dataplane.socket))
+            client.sendall(b"PUT /v1/tables HTTP/1.1\r\nHost: chain\r\nContent-Ty")
+        dataplane.await_status(flows)
+        assert dataplane.ask("POST", "/v1/drain")[0] == 202
+        dataplane.finish()
+        for client in hung:
+            client.close()

@@ -5,6 +5,7 @@ mod compile;
 mod devices;
 mod explain;
 mod run;
+mod top;
 
 use std::{io::IsTerminal, process::ExitCode};
 
@@ -31,6 +32,8 @@ enum Command {
     Compile(compile::CompileArguments),
     /// Say what would happen to each packet of a capture, from the tables alone
     Explain(explain::ExplainArguments),
+    /// Show a running chain live, over its control socket
+    Top(top::TopArguments),
     /// List OpenCL devices and whether a chain can run there
     Devices(devices::DevicesArguments),
 }
@@ -58,6 +61,7 @@ pub fn main() -> ExitCode {
         Command::Validate(arguments) => arguments.run(),
         Command::Compile(arguments) => arguments.run(),
         Command::Explain(arguments) => arguments.run(),
+        Command::Top(arguments) => arguments.run(),
         Command::Devices(arguments) => arguments.run(),
     };
     match result {

@@ -183,7 +183,7 @@ fn gpu(text: &str) -> Result<Gpu, String> {
     }
 }
 
-fn duration(text: &str) -> Result<Duration, String> {
+pub(super) fn duration(text: &str) -> Result<Duration, String> {
     let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
     let number: f64 = digits.parse().map_err(|_| format!("'{digits}' is no number"))?;
     let seconds = match &text[digits.len()..] {

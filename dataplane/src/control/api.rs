@@ -48,16 +48,15 @@ impl Api {
 
     /// Answers one request.
     pub async fn answer(&self, door: Door, request: Request<Incoming>) -> Answer {
-        match route(door, request.method(), request.uri().path()) {
-            Ok(Route::Status) => self.status().await,
-            Ok(Route::Metrics) => self.metrics().await,
-            Ok(Route::Drain) => self.drain(),
-            Ok(Route::Tables) => self.tables(request).await,
-            Err(Misrouted::Path(known)) => {
-                let reason = format!("there is no {}: the paths are {known}", request.uri().path());
-                answer::error(StatusCode::NOT_FOUND, "path", reason)
+        match judge(door, &request) {
+            Ok(Wish::Status) => self.status().await,
+            Ok(Wish::Metrics) => self.metrics().await,
+            Ok(Wish::Drain) => self.drain(),
+            Ok(Wish::Change(wanted)) => self.tables(request.into_body(), wanted).await,
+            Err(refused) => {
+                body::discard(request.into_body(), &self.limits, &self.ending).await;
+                *refused
             }
-            Err(Misrouted::Method(allowed)) => answer::method_not_allowed(allowed),
         }
     }
 
@@ -81,15 +80,8 @@ impl Api {
         answer::json(StatusCode::ACCEPTED, &Draining { draining: true })
     }
 
-    async fn tables(&self, request: Request<Incoming>) -> Answer {
-        if let Err((header, reason)) = media_type(request.headers()) {
-            return answer::error(StatusCode::UNSUPPORTED_MEDIA_TYPE, header, reason);
-        }
-        let wanted = match generation(request.uri().query()) {
-            Ok(wanted) => wanted,
-            Err(reason) => return answer::error(StatusCode::BAD_REQUEST, "generation", reason),
-        };
-        let read = body::read(request.into_body(), &self.limits, &self.budget, &self.ending).await;
+    async fn tables(&self, body: Incoming, wanted: Option<u64>) -> Answer {
+        let read = body::read(body, &self.limits, &self.budget, &self.ending).await;
         let bundle = match read {
             Ok(bundle) => bundle,
             Err(error) => return answer::body(error, &self.limits),
@@ -99,6 +91,38 @@ impl Api {
         };
         let operations = Arc::clone(&self.operations);
         aside(move || change(&*operations, &bundle, wanted, turn)).await
+    }
+}
+
+/// What a request asks for, as its head says.
+enum Wish {
+    Status,
+    Metrics,
+    Drain,
+    /// With the number that the generation is to have.
+    Change(Option<u64>),
+}
+
+/// Reads a request's head; fails with the answer to a wrong one.
+fn judge<B>(door: Door, request: &Request<B>) -> Result<Wish, Box<Answer>> {
+    let path = request.uri().path();
+    match route(door, request.method(), path) {
+        Ok(Route::Status) => Ok(Wish::Status),
+        Ok(Route::Metrics) => Ok(Wish::Metrics),
+        Ok(Route::Drain) => Ok(Wish::Drain),
+        Ok(Route::Tables) => {
+            media_type(request.headers()).map_err(|(header, reason)| {
+                Box::new(answer::error(StatusCode::UNSUPPORTED_MEDIA_TYPE, header, reason))
+            })?;
+            let wanted = generation(request.uri().query())
+                .map_err(|reason| Box::new(answer::error(StatusCode::BAD_REQUEST, "generation", reason)))?;
+            Ok(Wish::Change(wanted))
+        }
+        Err(Misrouted::Path(known)) => {
+            let reason = format!("there is no {path}: the paths are {known}");
+            Err(Box::new(answer::error(StatusCode::NOT_FOUND, "path", reason)))
+        }
+        Err(Misrouted::Method(allowed)) => Err(Box::new(answer::method_not_allowed(allowed))),
     }
 }
 

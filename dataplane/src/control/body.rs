@@ -75,14 +75,7 @@ where
     }
     let deadline = Instant::now() + limits.body_within;
     let mut held = Held { bytes: Vec::new(), budget: Arc::clone(budget) };
-    loop {
-        let next = (Instant::now() + limits.body_idle).min(deadline);
-        let Some(in_time) = ending.or(timeout_at(next, body.frame())).await else {
-            return Err(BodyError::Ending);
-        };
-        let Some(frame) = in_time.map_err(|_| BodyError::TooSlow)? else { return Ok(held) };
-        // Trailers say nothing here.
-        let Ok(piece) = frame.map_err(|_| BodyError::Broken)?.into_data() else { continue };
+    while let Some(piece) = piece(&mut body, limits, deadline, ending).await? {
         if held.bytes.len() + piece.len() > limits.body_bytes {
             return Err(BodyError::TooLarge);
         }
@@ -90,5 +83,45 @@ where
             return Err(BodyError::Busy);
         }
         held.bytes.extend_from_slice(&piece);
+    }
+    Ok(held)
+}
+
+/// Lets the body of a request that is refused run out: many clients look at
+/// the answer only once they have sent everything.
+pub async fn discard<B>(mut body: B, limits: &Limits, ending: &Ending)
+where
+    B: Body<Data = Bytes> + Unpin,
+{
+    let deadline = Instant::now() + limits.body_within;
+    let mut left = limits.body_bytes;
+    while let Ok(Some(piece)) = piece(&mut body, limits, deadline, ending).await {
+        match left.checked_sub(piece.len()) {
+            Some(rest) => left = rest,
+            None => return,
+        }
+    }
+}
+
+/// The next piece of `body`; `None` at its end.
+async fn piece<B>(
+    body: &mut B,
+    limits: &Limits,
+    deadline: Instant,
+    ending: &Ending,
+) -> Result<Option<Bytes>, BodyError>
+where
+    B: Body<Data = Bytes> + Unpin,
+{
+    loop {
+        let next = (Instant::now() + limits.body_idle).min(deadline);
+        let Some(in_time) = ending.or(timeout_at(next, body.frame())).await else {
+            return Err(BodyError::Ending);
+        };
+        let Some(frame) = in_time.map_err(|_| BodyError::TooSlow)? else { return Ok(None) };
+        // Trailers say nothing here.
+        if let Ok(piece) = frame.map_err(|_| BodyError::Broken)?.into_data() {
+            return Ok(Some(piece));
+        }
     }
 }

@@ -1,5 +1,7 @@
 //! CNF cores: a role for each instance of a CPU function (the paper's CNFs).
 
+use std::sync::Arc;
+
 use crate::{
     forward::{Forwarder, StationId, Verdict},
     meta::PacketMeta,
@@ -34,7 +36,7 @@ impl CnfRole {
         };
         let count = inbox.iter().take(BURST).take_while(|packet| same(packet)).count();
         self.packets.extend(inbox.drain(..count));
-        let tables = forwarder.view.get(generation);
+        let tables = Arc::clone(forwarder.view.get(generation));
         let verdicts = &mut self.verdicts[..count];
         let mut env = Env { tables: &tables, nf, alerts };
         self.function.process(&mut env, &mut self.packets, verdicts);

@@ -2,6 +2,7 @@
 //! classified in, while packets flow.
 
 use std::{
+    io,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, Ordering},
@@ -20,6 +21,7 @@ use hummingbird_gpu::Accelerator;
 
 use super::{
     EngineError, Placement, RolePlan,
+    aside::aside,
     core::{Delivery, Mailbox},
 };
 use crate::{
@@ -196,8 +198,12 @@ impl Changer {
     /// # Errors
     /// Why the old one stays.
     pub fn change(&self, bundle: &[u8], wanted: Wanted) -> Result<u64, Refusal> {
-        let bundle = Bundle::read(bundle).map_err(Refusal::Invalid)?;
-        let mut compiled = compile(&bundle, Generation(0), Capacity::default()).map_err(Refusal::Invalid)?;
+        let bytes = bundle.len();
+        let compiled = aside(bytes, || {
+            let bundle = Bundle::read(bundle)?;
+            compile(&bundle, Generation(0), Capacity::default())
+        });
+        let mut compiled = compiled.map_err(no_thread)?.map_err(Refusal::Invalid)?;
         if self.cpu_only {
             move_to_cpu(&mut compiled.tables);
         }
@@ -223,8 +229,10 @@ impl Changer {
         }
         self.reap_in(&mut state)?;
         let slot = state.free_slot().ok_or(Refusal::Draining { retry_after: RETRY_AFTER })?;
-        let built = state.workshop.build(compiled.tables, &state.placement, &state.roster);
-        let built = built.map_err(|error| {
+        let State { workshop, placement, roster, .. } = &mut *state;
+        // Moved there: the cipher library's manager is of one thread at a time.
+        let built = aside(bytes, move || workshop.build(compiled.tables, placement, roster));
+        let built = built.map_err(no_thread)?.map_err(|error| {
             Refusal::Invalid(vec![Violation::new(
                 "bundle",
                 format!("does not fit beside what runs: {error}"),
@@ -310,6 +318,10 @@ impl State {
         let taken = |slot: Slot| slot == self.slot || self.draining.iter().any(|(other, _)| *other == slot);
         (0..SLOTS as u8).map(Slot).find(|slot| !taken(*slot))
     }
+}
+
+fn no_thread(error: io::Error) -> Refusal {
+    Refusal::Invalid(vec![Violation::new("bundle", format!("no thread to build it on: {error}"))])
 }
 
 /// Every GPU function becomes one CPU instance (`--gpu none`).

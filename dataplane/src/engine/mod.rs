@@ -1,6 +1,7 @@
 //! The process: roles placed on cores, cores run as threads, started in order
 //! and stopped in the reverse one.
 
+mod aside;
 mod bindings;
 mod change;
 mod core;

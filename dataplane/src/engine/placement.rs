@@ -219,3 +219,131 @@ fn instances_of(compute: Compute) -> usize {
         Compute::Gpu { .. } => 0,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use hummingbird_crds::tables::Egress;
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::testing;
+
+    fn compute() -> impl Strategy<Value = Compute> {
+        prop_oneof![
+            (1u16..5).prop_map(|cores| Compute::Cpu { cores }),
+            (1u16..5).prop_map(|workgroups| Compute::Gpu { workgroups }),
+        ]
+    }
+
+    fn chain(ports: usize, functions: &[Compute]) -> Tables {
+        testing::tables(ports, functions, &[(&[], Egress::Opposite)])
+    }
+
+    proptest! {
+        #[test]
+        fn every_role_has_its_place_once(
+            ports in 1usize..5,
+            functions in prop::collection::vec(compute(), 0..6),
+            cores in 0usize..9,
+            io in 0usize..6,
+            syncers in 0usize..6,
+        ) {
+            let tables = chain(ports, &functions);
+            let mut placement = place(&tables, Demand { cores, io, syncers });
+            let (homes, made) = placement.house(&tables, &mut Roster::default()).unwrap();
+            let home = |station: StationId| placement.wiring.stations[station.index()].index();
+
+            let mut ports_seen = vec![0; ports];
+            let mut groups_seen = vec![0; usize::from(placement.workgroups)];
+            let mut stations = Vec::new();
+            let mut syncer_of = vec![StationId(0); groups_seen.len()];
+            let mut io_roles = 0;
+            for (core, roles) in placement.cores.iter().enumerate() {
+                for role in roles {
+                    match role {
+                        RolePlan::Io { ports: mine, .. } => {
+                            io_roles += 1;
+                            prop_assert!(!mine.is_empty());
+                            for (port, station) in mine {
+                                ports_seen[port.index()] += 1;
+                                prop_assert_eq!(placement.wiring.ports[port.index()], *station);
+                                prop_assert_eq!(home(*station), core);
+                                stations.push(*station);
+                            }
+                        }
+                        RolePlan::Syncer { station, workgroups } => {
+                            prop_assert!(!workgroups.is_empty());
+                            prop_assert_eq!(home(*station), core);
+                            stations.push(*station);
+                            for group in workgroups {
+                                groups_seen[usize::from(group.0)] += 1;
+                                syncer_of[usize::from(group.0)] = *station;
+                            }
+                        }
+                    }
+                }
+            }
+            prop_assert!(ports_seen.iter().all(|seen| *seen == 1), "each port has one I/O role");
+            prop_assert!(groups_seen.iter().all(|seen| *seen == 1), "each workgroup has one syncer");
+            prop_assert_eq!(io_roles, placement.io);
+            prop_assert!(placement.io <= io.max(1));
+
+            let mut served = Vec::new();
+            for (function, home) in functions.iter().zip(&homes) {
+                prop_assert!(!home.stations.is_empty(), "each function is served");
+                match function {
+                    Compute::Cpu { cores } => prop_assert_eq!(home.stations.len(), usize::from(*cores)),
+                    Compute::Gpu { workgroups } => {
+                        prop_assert_eq!(home.workgroups.len(), usize::from(*workgroups));
+                        for group in &home.workgroups {
+                            prop_assert!(home.stations.contains(&syncer_of[usize::from(group.0)]));
+                        }
+                        served.extend(home.workgroups.iter().map(|group| group.0));
+                    }
+                }
+            }
+            served.sort_unstable();
+            prop_assert!(served.into_iter().eq(0..placement.workgroups), "no workgroup serves two or none");
+
+            let mut busy: Vec<usize> = placement.cores.iter().map(Vec::len).collect();
+            for instance in &made {
+                prop_assert_eq!(home(instance.station), instance.core.index());
+                prop_assert!(homes[instance.function].stations.contains(&instance.station));
+                busy[instance.core.index()] += 1;
+                stations.push(instance.station);
+            }
+            prop_assert!(busy.len() <= cores.max(1));
+            prop_assert!(busy.iter().all(|roles| *roles > 0), "no core is idle for good: {:?}", busy);
+            let spread = busy.iter().max().zip(busy.iter().min()).map(|(most, least)| most - least);
+            prop_assert!(spread <= Some(1), "{:?}", busy);
+            stations.sort_unstable_by_key(|station| station.0);
+            prop_assert!(stations.iter().map(|station| station.index()).eq(0..placement.wiring.stations.len()));
+        }
+
+        #[test]
+        fn a_function_that_stays_keeps_its_stations(
+            before in prop::collection::vec(compute(), 1..5),
+            take in 0usize..5,
+            syncers in 1usize..4,
+        ) {
+            let tables = chain(2, &before);
+            let mut placement = place(&tables, Demand { cores: 4, io: 2, syncers });
+            let mut roster = Roster::default();
+            let (homes, _) = placement.house(&tables, &mut roster).unwrap();
+            let after = chain(2, &before[..take.min(before.len())]);
+            let (kept, made) = placement.house(&after, &mut roster).unwrap();
+            prop_assert!(made.is_empty());
+            prop_assert_eq!(&kept[..], &homes[..kept.len()]);
+            let (back, made) = placement.house(&tables, &mut roster).unwrap();
+            prop_assert!(made.is_empty(), "instances outlive the generation that did without them");
+            for ((compute, home), first) in before.iter().zip(&back).zip(&homes) {
+                match compute {
+                    Compute::Cpu { .. } => prop_assert_eq!(home, first),
+                    Compute::Gpu { workgroups } => {
+                        prop_assert_eq!(home.workgroups.len(), usize::from(*workgroups));
+                    }
+                }
+            }
+        }
+    }
+}

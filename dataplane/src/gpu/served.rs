@@ -12,7 +12,7 @@ use crate::{
     nf::{Env, GpuFunction},
     packet::Packet,
     report::{CoreCounters, alerts::AlertSender},
-    tables::LiveTables,
+    tables::{LiveTables, Recent},
 };
 
 /// A row on its way: which of the syncer's queues it went to, and what is in it.
@@ -91,6 +91,7 @@ impl Served {
         alerts: &mut AlertSender,
     ) -> usize {
         let mut harvested = 0;
+        let mut recent = Recent::default();
         while let Some(head) = self.rows.front()
             && let Some(finished) = queues[head.queue].finished(head.number)
         {
@@ -98,10 +99,10 @@ impl Served {
             forwarder.now = dpdk::tsc();
             for (mut packet, outcome) in row.packets.drain(..).zip(finished.outcomes()) {
                 let meta = *packet.private();
-                let tables = forwarder.view.get(meta.generation);
-                let mut env = Env { tables: &tables, nf: meta.nf, alerts };
+                let tables = recent.get(&forwarder.view, meta.generation);
+                let mut env = Env { tables, nf: meta.nf, alerts };
                 let verdict = self.function.finish(&mut env, &mut packet, &outcome);
-                forwarder.pass_on(&tables, packet, meta.nf, verdict);
+                forwarder.pass_on(tables, packet, meta.nf, verdict);
                 harvested += 1;
             }
             finished.release();
@@ -169,18 +170,19 @@ impl Served {
         alerts: &mut AlertSender,
     ) {
         let Some(mut row) = queue.resume() else { return };
+        let mut recent = Recent::default();
         while !row.is_full()
             && let Some(mut packet) = self.waiting.pop_front()
         {
             let meta = *packet.private();
-            let tables = forwarder.view.get(meta.generation);
-            let mut env = Env { tables: &tables, nf: meta.nf, alerts };
+            let tables = recent.get(&forwarder.view, meta.generation);
+            let mut env = Env { tables, nf: meta.nf, alerts };
             match self.function.prepare(&mut env, &mut packet) {
                 Ok(work) => {
                     let address = packet.data_address() + work.start;
                     let Some(data) = region.offset_of(address as *const u8) else {
                         forwarder.counters.outside.add(1);
-                        refuse(forwarder, &tables, packet, meta.nf, Verdict::Drop(DropReason::NoHeadroom));
+                        refuse(forwarder, tables, packet, meta.nf, Verdict::Drop(DropReason::NoHeadroom));
                         continue;
                     };
                     let descriptor =
@@ -188,7 +190,7 @@ impl Served {
                     row.push(descriptor, work.side);
                     self.filled.push(packet);
                 }
-                Err(reason) => refuse(forwarder, &tables, packet, meta.nf, Verdict::Drop(reason)),
+                Err(reason) => refuse(forwarder, tables, packet, meta.nf, Verdict::Drop(reason)),
             }
         }
     }

@@ -66,7 +66,12 @@ impl SyncerRole {
             let Some(served) = self.by_slot[home.slot] else { continue };
             let queues = self.queues.iter().enumerate();
             let mine = queues.filter(|(_, queue)| home.workgroups.contains(&queue.workgroup()));
-            self.served[usize::from(served)].assign(mine.map(|(index, _)| index));
+            let mut mine = mine.map(|(index, _)| index).peekable();
+            // A function that moved to another syncer keeps its queues here
+            // for the packets that wait already.
+            if mine.peek().is_some() {
+                self.served[usize::from(served)].assign(mine);
+            }
         }
     }
 

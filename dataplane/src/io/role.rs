@@ -50,6 +50,8 @@ pub struct IoState {
 pub struct IoRole {
     io: u8,
     ports: Vec<IoPort>,
+    /// The port that receives first in this round.
+    turn: usize,
     credit: Credit,
     burst: Burst,
     shared: Arc<SharedRegion>,
@@ -69,7 +71,7 @@ impl IoRole {
         state: Arc<IoState>,
     ) -> Self {
         let patience = dpdk::tsc_hz() / 1000 * TRANSMIT_PATIENCE_MS;
-        Self { io, ports, credit, burst: Burst::new(), shared, state, patience }
+        Self { io, ports, turn: 0, credit, burst: Burst::new(), shared, state, patience }
     }
 
     /// One round over all ports; returns how many packets moved.
@@ -107,7 +109,10 @@ impl IoRole {
     fn receive(&mut self, forwarder: &mut Forwarder) -> Result<usize, CaptureError> {
         let (slot, tables) = forwarder.view.current();
         let mut moved = 0;
-        for at in 0..self.ports.len() {
+        // Every port is first in its turn, so that none takes all the credit.
+        self.turn = (self.turn + 1) % self.ports.len();
+        for step in 0..self.ports.len() {
+            let at = (self.turn + step) % self.ports.len();
             let port = &mut self.ports[at];
             let credit = self.credit.available() as usize;
             let most = if port.source.is_live() { BURST } else { credit.min(BURST) };

@@ -310,3 +310,113 @@ impl Latency {
         Self { p50: at(0.5), p99: at(0.99), p999: at(0.999) }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use hummingbird_crds::tables::Egress;
+    use serde_json::Value;
+
+    use super::*;
+    use crate::{
+        forward::Wiring,
+        report::Shape,
+        tables::{LiveTables, Roster, Slot},
+        testing,
+    };
+
+    fn report(count: impl FnOnce(&[Arc<CoreCounters>])) -> Report {
+        let functions = [Compute::Cpu { cores: 2 }, Compute::Gpu { workgroups: 3 }];
+        let tables = testing::tables(2, &functions, &[(&[0, 1], Egress::Opposite)]);
+        let mut roster = Roster::default();
+        tables.functions.iter().for_each(|function| assert!(roster.function(function).is_ok()));
+        tables.classes.iter().for_each(|class| assert!(roster.class(class).is_ok()));
+        let live = Arc::new(LiveTables { tables, functions: Vec::new(), classes: vec![0] });
+        let view = View {
+            epoch: 0,
+            current: Slot(0),
+            tables: std::array::from_fn(|slot| (slot == 0).then(|| Arc::clone(&live))),
+            wiring: Arc::new(Wiring { stations: Vec::new(), ports: Vec::new() }),
+            roster: Arc::new(roster),
+        };
+        let cores = [(); 2].map(|()| Arc::new(CoreCounters::new(Shape { io: 1, ports: 2 })));
+        count(&cores);
+        let facts = RunFacts {
+            device: "none".into(),
+            sa_state: "volatile",
+            uptime: Duration::from_secs(1),
+            row_depth: 4,
+            packet_bytes: 0,
+            table_bytes: 0,
+            security_associations: Vec::new(),
+            warnings: Vec::new(),
+        };
+        Report::new(&view, &cores, facts)
+    }
+
+    #[test]
+    fn every_field_of_the_contract_is_a_number_also_when_nothing_happened() {
+        let json = serde_json::to_value(report(|_| {})).unwrap();
+        let mut fields: Vec<String> = ["/rx", "/tx", "/ports/port-0/rx", "/ports/port-1/tx"]
+            .iter()
+            .chain(&["/functions/nf-0", "/functions/nf-1", "/classes/class-0"])
+            .flat_map(|place| ["packets", "bytes"].map(|field| format!("{place}/{field}")))
+            .collect();
+        fields.extend(["p50", "p99", "p999"].map(|field| format!("/functions/nf-1/latency_us/{field}")));
+        fields.extend(DropReason::ALL.iter().map(|reason| format!("/drops/{}", reason.as_str())));
+        fields.extend(["/memory/packets_outside_shared_region".into(), "/mbufs/leaked".into()]);
+        for field in fields {
+            let value = json.pointer(&field).and_then(Value::as_f64);
+            assert_eq!(value, Some(0.0), "{field}");
+        }
+        assert_eq!(json["generation"], 1);
+        assert_eq!(json["functions"]["nf-0"]["compute"], "CPU");
+        assert_eq!(json["functions"]["nf-1"]["compute"], "GPU");
+    }
+
+    #[test]
+    fn cores_are_added_up() {
+        let report = report(|cores| {
+            for core in cores {
+                core.rx[0].count(100);
+                core.rx[1].count(60);
+                core.tx[1].count(90);
+                core.drops[DropReason::NoRoute.index()].add(1);
+                core.functions[1].drops[DropReason::NoRoute.index()].add(1);
+                core.functions[1].traffic.count(100);
+                core.classes[0].traffic.count(100);
+                core.outside.add(2);
+                for nanoseconds in 1..=1000 {
+                    core.classes[0].record(nanoseconds * 1000);
+                }
+            }
+        });
+        assert_eq!((report.rx.packets, report.rx.bytes), (4, 320));
+        assert_eq!((report.ports["port-0"].rx.packets, report.ports["port-0"].tx.packets), (2, 0));
+        assert_eq!((report.tx.packets, report.tx.bytes), (2, 180));
+        assert_eq!(report.drops["no_route"], 2);
+        assert_eq!(report.functions["nf-1"].drops["no_route"], 2);
+        assert!(report.functions["nf-0"].drops.is_empty());
+        assert_eq!(report.memory.packets_outside_shared_region, 4);
+        let Latency { p50, p99, p999 } = report.classes["class-0"].latency_us;
+        for (measured, exact) in [(p50, 500.0), (p99, 990.0), (p999, 999.0)] {
+            assert!((measured - exact).abs() <= exact * 0.04, "{measured} is about {exact}");
+        }
+    }
+
+    #[test]
+    fn the_text_says_what_was_lost_and_nothing_of_what_did_not_happen() {
+        let quiet = report(|_| {}).to_string();
+        assert!(quiet.contains("chain default/test, generation 1, device none"));
+        assert!(quiet.contains("received 0, sent 0, dropped 0"));
+        assert!(DropReason::ALL.iter().all(|reason| !quiet.contains(reason.as_str())), "{quiet}");
+        let text = report(|cores| {
+            cores[1].rx[0].count(100);
+            cores[1].drops[DropReason::TtlExpired.index()].add(1);
+            cores[0].functions[0].drops[DropReason::TtlExpired.index()].add(1);
+        })
+        .to_string();
+        assert!(text.contains("received 1, sent 0, dropped 1"), "{text}");
+        let of_function = text.lines().find(|line| line.starts_with("nf-0")).unwrap();
+        assert!(of_function.contains("CPU x2") && of_function.ends_with("ttl_expired 1"), "{of_function}");
+    }
+}

@@ -10,4 +10,4 @@ pub use build::{Home, build};
 pub use live::{LiveFunction, LiveTables};
 pub use roster::{CLASSES, FUNCTIONS, Kind, Member, Roster, RosterFull};
 pub use structural::structural;
-pub use view::{LiveView, Publication, SLOTS, Slot, View};
+pub use view::{LiveView, Publication, Recent, SLOTS, Slot, View};

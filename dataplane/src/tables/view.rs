@@ -55,7 +55,8 @@ impl View {
     }
 
     /// The generation of a packet's stamp.
-    fn live(&self, slot: Slot) -> &Arc<LiveTables> {
+    #[must_use]
+    pub fn live(&self, slot: Slot) -> &Arc<LiveTables> {
         match &self.tables[slot.index()] {
             Some(tables) => tables,
             None => unreachable!("a packet bears the stamp of a generation that is not live"),
@@ -141,7 +142,22 @@ impl LiveView {
 
     /// The generation of a packet's stamp.
     #[must_use]
-    pub fn get(&self, slot: Slot) -> Arc<LiveTables> {
-        Arc::clone(self.view.live(slot))
+    pub fn get(&self, slot: Slot) -> &Arc<LiveTables> {
+        self.view.live(slot)
+    }
+}
+
+/// The generation of the packet before, kept so that a run of packets of one
+/// generation counts one reference, not each.
+#[derive(Default)]
+pub struct Recent(Option<(Slot, Arc<LiveTables>)>);
+
+impl Recent {
+    /// The generation in `slot` of `view`.
+    pub fn get(&mut self, view: &LiveView, slot: Slot) -> &Arc<LiveTables> {
+        if self.0.as_ref().is_none_or(|(recent, _)| *recent != slot) {
+            self.0 = None;
+        }
+        &self.0.get_or_insert_with(|| (slot, Arc::clone(view.get(slot)))).1
     }
 }
