@@ -5,9 +5,12 @@ mod fib;
 mod forwarding;
 mod harness;
 mod ipsec;
+mod latency;
 mod nids;
 mod peers;
+mod rows;
 mod static_chain;
+mod syncers;
 
 use std::{path::PathBuf, time::Instant};
 
@@ -38,17 +41,22 @@ struct Arguments {
 type Measure = fn(&Context) -> anyhow::Result<Section>;
 
 /// In the order of the document.
-const MEASURES: [(&str, Measure); 6] = [
+const MEASURES: [(&str, Measure); 9] = [
     ("forwarding", forwarding::run),
     ("ipsec", ipsec::run),
     ("nids", nids::run),
     ("fib", fib::run),
+    ("rows", rows::run),
+    ("syncers", syncers::run),
     ("static", static_chain::run),
     ("dynamic", dynamic::run),
+    ("latency", latency::run),
 ];
 
 fn main() -> anyhow::Result<()> {
     let arguments = Arguments::parse();
+    // Before any thread: the rows' one workgroup.
+    hummingbird_gpu::opencl::prepare_pocl(1)?;
     let scratch = tempfile::tempdir()?;
     let context = Context {
         quick: arguments.quick,

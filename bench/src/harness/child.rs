@@ -76,6 +76,9 @@ pub fn dataplane(context: &Context, asked: &Asked<'_>) -> anyhow::Result<Run> {
     let file = fs::File::create(&log)?;
     let mut child = Command::new(&context.dataplane)
         .args(asked.arguments(&report))
+        // What this process set for its own OpenCL; the dataplane sees to its own.
+        .env_remove("POCL_MAX_PTHREAD_COUNT")
+        .env_remove("POCL_CPU_MAX_CU_COUNT")
         .stdin(Stdio::null())
         .stdout(file.try_clone()?)
         .stderr(file)
