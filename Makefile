@@ -47,7 +47,7 @@ docs: ## The crates' documentation, warnings denied
 
 .PHONY: crds
 crds: ## Write the generated CRD YAML anew
-	cargo run --release --locked -q -p hummingbird-crds --bin crdgen >$(TARGET)/nfchain.yaml && mv $(TARGET)/nfchain.yaml crds/nfchain.yaml
+	cargo run --release --locked -q -p hummingbird-crds --bin crdgen crds
 
 .PHONY: examples
 examples: ## Put the example rules into the example bundles anew

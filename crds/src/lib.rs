@@ -16,11 +16,14 @@ pub use drop_reason::DropReason;
 pub use explain::Explainer;
 pub use violation::{Report, Violation};
 
-/// The CustomResourceDefinition of NfChain, as YAML.
+/// The generated files: a name, and the CustomResourceDefinition in it as YAML.
 ///
 /// # Errors
-/// The schema cannot be written as YAML.
-pub fn crd_yaml() -> Result<String, serde_yaml::Error> {
+/// A schema cannot be written as YAML.
+pub fn crd_files() -> Result<[(&'static str, String); 2], serde_yaml::Error> {
     use kube::CustomResourceExt;
-    serde_yaml::to_string(&api::NfChain::crd())
+    Ok([
+        ("apunode.yaml", serde_yaml::to_string(&api::ApuNode::crd())?),
+        ("nfchain.yaml", serde_yaml::to_string(&api::NfChain::crd())?),
+    ])
 }

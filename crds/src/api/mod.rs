@@ -7,6 +7,7 @@
 // Several print columns are of one type.
 #![allow(clippy::duplicated_attributes)]
 
+mod apunode;
 mod class;
 mod dataplane;
 mod function;
@@ -18,6 +19,11 @@ mod scalar;
 mod source;
 mod status;
 
+pub use apunode::{
+    ApuNode, ApuNodeSpec, ApuNodeStatus, AssignedNic, Assignment, AssignmentState, BindRefusal, Binding,
+    BindingStep, ChainReference, Cpus, Desired, Hugepages, InUse, InUseReason, Inventory, Nic, OpenclDevice,
+    Phase, Resources, Svm,
+};
 pub use class::{Class, Match, Selector, Transition, Verdict};
 pub use dataplane::{CpuPolicy, Dataplane, Placement, PlacementMode, SecurityMode, UpdateStrategy};
 pub use function::{Compute, Function, FunctionType};

@@ -43,7 +43,24 @@ impl JsonSchema for IntOrText {
 #[serde(transparent)]
 pub struct Quantity(pub IntOrText);
 
+impl Default for Quantity {
+    /// Nothing.
+    fn default() -> Self {
+        Self::of_bytes(0)
+    }
+}
+
 impl Quantity {
+    /// An amount of bytes, written with the largest of `Gi`, `Mi` and `Ki` that leaves it whole.
+    #[must_use]
+    pub fn of_bytes(bytes: u64) -> Self {
+        let unit = [(30, "Gi"), (20, "Mi"), (10, "Ki")]
+            .into_iter()
+            .find(|(shift, _)| bytes > 0 && bytes.trailing_zeros() >= *shift);
+        let (shift, suffix) = unit.unwrap_or((0, ""));
+        Self(IntOrText::Text(format!("{}{suffix}", bytes >> shift)))
+    }
+
     /// The amount in bytes, or `None` where it is no whole number of bytes
     /// with one of the suffixes `k M G T Ki Mi Gi Ti`, or too large.
     #[must_use]
@@ -96,6 +113,10 @@ mod tests {
         assert_eq!(bytes("77"), Some(77));
         assert_eq!(Quantity(IntOrText::Int(77)).bytes(), Some(77));
         assert_eq!(Quantity(IntOrText::Int(-1)).bytes(), None);
+        for (bytes, text) in [(0, "0"), (77, "77"), (3 << 10, "3Ki"), (1 << 29, "512Mi"), (3 << 30, "3Gi")] {
+            assert_eq!(Quantity::of_bytes(bytes).0, IntOrText::Text(text.into()));
+            assert_eq!(Quantity::of_bytes(bytes).bytes(), Some(bytes));
+        }
         for wrong in ["", "Mi", "1.5Gi", "1 Gi", "-1", "18446744073709551615Ki"] {
             assert_eq!(bytes(wrong), None, "{wrong}");
         }

@@ -1,35 +1,39 @@
-//! Prints the CRD of NfChain, or with `--check FILE` says whether that file is it.
+//! Writes the CRDs into a folder, or with `--check` says whether those there are the generated ones.
 
-use std::process::ExitCode;
+use std::{path::Path, process::ExitCode};
 
 fn main() -> ExitCode {
-    let yaml = match hummingbird_crds::crd_yaml() {
-        Ok(yaml) => yaml,
-        Err(error) => {
-            eprintln!("crdgen: {error}");
-            return ExitCode::FAILURE;
+    let arguments: Vec<_> = std::env::args().skip(1).collect();
+    let done = match arguments.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
+        ["--check", folder] => each(|name, yaml| check(&Path::new(folder).join(name), yaml)),
+        [folder] if !folder.starts_with('-') => each(|name, yaml| write(&Path::new(folder).join(name), yaml)),
+        _ => {
+            eprintln!("usage: crdgen [--check] FOLDER");
+            return ExitCode::from(2);
         }
     };
-    let arguments: Vec<_> = std::env::args().skip(1).collect();
-    match arguments.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
-        [] => {
-            print!("{yaml}");
-            ExitCode::SUCCESS
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("crdgen: {error}");
+            ExitCode::FAILURE
         }
-        ["--check", file] => match std::fs::read_to_string(file) {
-            Ok(text) if text == yaml => ExitCode::SUCCESS,
-            Ok(_) => {
-                eprintln!("crdgen: {file} is not the generated CRD; run crdgen > {file}");
-                ExitCode::FAILURE
-            }
-            Err(error) => {
-                eprintln!("crdgen: {file}: {error}");
-                ExitCode::FAILURE
-            }
-        },
-        _ => {
-            eprintln!("usage: crdgen [--check FILE]");
-            ExitCode::from(2)
-        }
+    }
+}
+
+fn each(act: impl Fn(&str, &str) -> Result<(), String>) -> Result<(), String> {
+    let files = hummingbird_crds::crd_files().map_err(|error| error.to_string())?;
+    files.iter().try_for_each(|(name, yaml)| act(name, yaml))
+}
+
+fn write(file: &Path, yaml: &str) -> Result<(), String> {
+    std::fs::write(file, yaml).map_err(|error| format!("{}: {error}", file.display()))
+}
+
+fn check(file: &Path, yaml: &str) -> Result<(), String> {
+    let text = std::fs::read_to_string(file).map_err(|error| format!("{}: {error}", file.display()))?;
+    match text == yaml {
+        true => Ok(()),
+        false => Err(format!("{} is not the generated CRD; run make crds", file.display())),
     }
 }

@@ -1,5 +1,6 @@
 //! One binary for all integration tests: they share what takes long to link.
 
+mod apunode;
 mod bundles;
 mod common;
 mod compiling;

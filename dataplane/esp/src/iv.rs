@@ -1,7 +1,7 @@
 //! Initialisation vectors that nobody can foretell (RFC 3602, section 3).
 
 use aes::{
-    Aes128,
+    Aes128, Block,
     cipher::{BlockEncrypt, KeyInit},
 };
 
@@ -17,7 +17,13 @@ pub trait IvSource {
 pub struct CtrIv {
     cipher: Aes128,
     counter: u128,
+    /// Blocks made ahead, which a CPU does side by side; taken from the end.
+    ahead: [Block; AHEAD],
+    left: usize,
 }
+
+/// Blocks that are made at once: as many as AES instructions overlap.
+const AHEAD: usize = 8;
 
 /// The operating system gave no randomness.
 #[derive(Debug, thiserror::Error)]
@@ -34,16 +40,31 @@ impl CtrIv {
         getrandom::fill(&mut seed).map_err(IvError)?;
         let (key, start) = seed.split_at(16);
         let start = start.try_into().expect("16 of 32 bytes");
-        Ok(Self { cipher: Aes128::new(key.into()), counter: u128::from_le_bytes(start) })
+        Ok(Self {
+            cipher: Aes128::new(key.into()),
+            counter: u128::from_le_bytes(start),
+            ahead: [Block::default(); AHEAD],
+            left: 0,
+        })
+    }
+
+    fn refill(&mut self) {
+        for block in &mut self.ahead {
+            *block = self.counter.to_le_bytes().into();
+            self.counter = self.counter.wrapping_add(1);
+        }
+        self.cipher.encrypt_blocks(&mut self.ahead);
+        self.left = AHEAD;
     }
 }
 
 impl IvSource for CtrIv {
     fn next_iv(&mut self) -> [u8; 16] {
-        let mut block = self.counter.to_le_bytes().into();
-        self.counter = self.counter.wrapping_add(1);
-        self.cipher.encrypt_block(&mut block);
-        block.into()
+        if self.left == 0 {
+            self.refill();
+        }
+        self.left -= 1;
+        self.ahead[self.left].into()
     }
 }
 

@@ -1,12 +1,11 @@
 //! NIDS: Suricata's rule language in two stages. A multi-pattern search over
-//! the payload (Aho-Corasick; the paper's table II) finds the rules that may
-//! match: aho-corasick's on the CPU, our kernel's dense automaton on the GPU.
+//! the payload finds the rules that may match: vectorscan on the CPU, our
+//! kernel's dense automaton (Aho-Corasick; the paper's table II) on the GPU.
 //! Then each candidate is evaluated exactly, in Rust, by the one evaluator. So
 //! alerts are the same on either compute by construction.
 
 use std::sync::Arc;
 
-use aho_corasick::{AhoCorasick, AhoCorasickKind, Input, automaton::OverlappingState};
 use hummingbird_crds::DropReason;
 use hummingbird_crds::tables::{Nids, OnMatch};
 use hummingbird_gpu::{Accelerator, TableMemoryFull, TableRef};
@@ -14,22 +13,19 @@ use hummingbird_kernels::{
     dfa::{Automaton, TooLarge},
     layout::{KernelId, MATCH_IDS, MATCH_OVERFLOW, Outcome, Side},
 };
-use hummingbird_packet::{Frame, parse};
+use hummingbird_packet::{Frame, Ipv4Header, parse};
 use hummingbird_rules::{RuleIndex, RuleSet, Scratch};
+use vectorscan::Database;
 
 use super::{CpuFunction, Env, FunctionData, FunctionError, GpuFunction, KernelWork};
 use crate::{forward::Verdict, packet::Packet};
 
-/// Patterns up to which the CPU's automaton is a full table; beyond, a
-/// contiguous NFA keeps it within caches.
-const DENSE_PATTERNS: usize = 1000;
-
 /// Why a rule set cannot be made ready.
 #[derive(Debug, thiserror::Error)]
 pub enum NidsError {
-    /// The CPU's automaton cannot be built.
-    #[error("the rules' patterns do not fit an automaton: {0}")]
-    Patterns(#[from] aho_corasick::BuildError),
+    /// The CPU's search cannot be built.
+    #[error("the rules' patterns cannot be searched for: {0}")]
+    Patterns(#[from] vectorscan::CompileError),
     /// The GPU's automaton is too large.
     #[error("the rules' patterns do not fit an automaton for the GPU: {0}")]
     TooLarge(#[from] TooLarge),
@@ -42,23 +38,18 @@ pub enum NidsError {
 pub struct NidsData {
     rules: Arc<RuleSet>,
     on_match: OnMatch,
-    search: AhoCorasick,
+    search: Database,
     automaton: Option<TableRef>,
 }
 
 impl NidsData {
-    /// Builds the automata; the kernel's where there is an accelerator.
+    /// Builds the search, and the kernel's automaton where there is an accelerator.
     ///
     /// # Errors
     /// They do not fit.
     pub fn build(nids: &Nids, accelerator: Option<&dyn Accelerator>) -> Result<Self, NidsError> {
         let patterns = nids.rules.patterns();
-        let kind = if patterns.len() <= DENSE_PATTERNS {
-            AhoCorasickKind::DFA
-        } else {
-            AhoCorasickKind::ContiguousNFA
-        };
-        let search = AhoCorasick::builder().ascii_case_insensitive(true).kind(Some(kind)).build(patterns)?;
+        let search = Database::new(patterns)?;
         let automaton = match accelerator {
             Some(accelerator) => Some(accelerator.publish(Automaton::build(patterns)?.as_bytes())?),
             None => None,
@@ -90,25 +81,28 @@ struct Judge {
     hits: Vec<u32>,
     matches: Vec<RuleIndex>,
     scratch: Scratch,
+    space: vectorscan::Scratch,
 }
 
 impl Judge {
     /// Finds the patterns in the payload on the CPU.
     fn search(&mut self, data: &NidsData, payload: &[u8]) {
         self.hits.clear();
-        let mut state = OverlappingState::start();
-        let input = Input::new(payload);
-        loop {
-            data.search.find_overlapping(input.clone(), &mut state);
-            let Some(found) = state.get_match() else { break };
-            self.hits.push(found.pattern().as_u32());
+        let patterns = data.rules.patterns().len();
+        // A pattern is found at most once, so nothing grows after this.
+        self.hits.reserve(patterns);
+        let hits = &mut self.hits;
+        if data.search.scan(payload, &mut self.space, |pattern| hits.push(pattern)).is_err() {
+            // No memory for its working space. Wrong hits cost time alone, a
+            // missing one a match: try every rule.
+            self.hits.clear();
+            self.hits.extend(0..patterns as u32);
         }
     }
 
     /// Evaluates the candidates among `hits`, sends alerts, says the verdict.
-    fn judge(&mut self, env: &mut Env<'_>, data: &NidsData, packet: &Packet) -> Verdict {
-        let Ok(Frame::Ipv4(header)) = parse(packet.data()) else { return Verdict::Pass };
-        let view = hummingbird_rules::Packet::new(packet.data(), &header);
+    fn judge(&mut self, env: &mut Env<'_>, data: &NidsData, packet: &Packet, header: &Ipv4Header) -> Verdict {
+        let view = hummingbird_rules::Packet::new(packet.data(), header);
         data.rules.evaluate(&view, &self.hits, &mut self.scratch, &mut self.matches);
         let mut matched = false;
         for rule in &self.matches {
@@ -133,16 +127,21 @@ impl CpuFunction for CpuNids {
     fn process(&mut self, env: &mut Env<'_>, packets: &mut [Packet], verdicts: &mut [Verdict]) {
         let Some(data) = env.data::<NidsData>() else { return };
         for (packet, verdict) in packets.iter().zip(verdicts) {
-            self.judge.search(data, payload(packet));
-            *verdict = self.judge.judge(env, data, packet);
+            let Some(header) = header_of(packet) else {
+                *verdict = Verdict::Pass;
+                continue;
+            };
+            self.judge.search(data, &packet.data()[header.payload()]);
+            *verdict = self.judge.judge(env, data, packet, &header);
         }
     }
 }
 
-fn payload(packet: &Packet) -> &[u8] {
+/// What reaches a NIDS has been parsed before, so there is always one.
+fn header_of(packet: &Packet) -> Option<Ipv4Header> {
     match parse(packet.data()) {
-        Ok(Frame::Ipv4(header)) => &packet.data()[header.payload()],
-        Ok(Frame::Other(_)) | Err(_) => &[],
+        Ok(Frame::Ipv4(header)) => Some(header),
+        Ok(Frame::Other(_)) | Err(_) => None,
     }
 }
 
@@ -159,8 +158,7 @@ impl GpuFunction for GpuNids {
 
     fn prepare(&mut self, env: &mut Env<'_>, packet: &mut Packet) -> Result<KernelWork, DropReason> {
         let data = env.data::<NidsData>().ok_or(DropReason::BadInner)?;
-        let Ok(Frame::Ipv4(header)) = parse(packet.data()) else { return Err(DropReason::BadInner) };
-        let payload = header.payload();
+        let payload = header_of(packet).ok_or(DropReason::BadInner)?.payload();
         Ok(KernelWork {
             table: data.automaton.as_ref().map_or(0, TableRef::offset),
             start: payload.start,
@@ -171,15 +169,16 @@ impl GpuFunction for GpuNids {
 
     fn finish(&mut self, env: &mut Env<'_>, packet: &mut Packet, outcome: &Outcome) -> Verdict {
         let Some(data) = env.data::<NidsData>() else { return Verdict::Pass };
+        let Some(header) = header_of(packet) else { return Verdict::Pass };
         if outcome[0] & MATCH_OVERFLOW != 0 {
             // More distinct patterns than a row holds: find them all here.
-            self.judge.search(data, payload(packet));
+            self.judge.search(data, &packet.data()[header.payload()]);
         } else {
             let found = outcome[0].min(MATCH_IDS as u32) as usize;
             self.judge.hits.clear();
             self.judge.hits.extend_from_slice(&outcome[1..=found]);
             self.judge.hits.retain(|id| *id != hummingbird_kernels::layout::MATCH_NONE);
         }
-        self.judge.judge(env, data, packet)
+        self.judge.judge(env, data, packet, &header)
     }
 }

@@ -1,0 +1,7 @@
+//! One binary for all tests of placement.
+
+mod common;
+mod conversions;
+mod properties;
+mod refusals;
+mod sticky;
