@@ -81,7 +81,10 @@ fn addresses(routes: &[Route]) -> Vec<u32> {
 
 /// Runs it.
 pub fn run(context: &Context) -> anyhow::Result<Section> {
-    let eal = Eal::init(EalOptions { memory: Memory::Auto { huge: 512, ordinary: 1024 }, ..EalOptions::default() })?;
+    let eal = Eal::init(EalOptions {
+        memory: Memory::Auto { huge: 512, ordinary: 1024 },
+        ..EalOptions::default()
+    })?;
     let (name, routes) = routes(context)?;
     let mut addresses = addresses(&routes);
     let fib = Fib::build(&eal, routes.iter().copied(), 0)?;
