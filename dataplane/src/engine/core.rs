@@ -1,27 +1,16 @@
 //! A core: a thread that polls its roles, run to completion, and backs off
 //! while there is nothing to do.
 
-use std::{
-    sync::{
-        Arc, Mutex, PoisonError,
-        atomic::{AtomicBool, Ordering},
-    },
-    thread,
-    time::Duration,
+use std::sync::{
+    Arc, Mutex, PoisonError,
+    atomic::{AtomicBool, Ordering},
 };
 
-use super::EngineError;
+use super::{EngineError, back_off::BackOff};
 use crate::{
     DropReason, cpu::CnfRole, forward::Forwarder, gpu::SyncerRole, io::IoRole, nf::GpuFunction,
     report::alerts::AlertSender,
 };
-
-/// Empty rounds after which a core yields its CPU instead of pausing.
-const YIELD_AFTER: u32 = 16;
-/// Empty rounds after which a core that holds no packet sleeps.
-const SLEEP_AFTER: u32 = 1024;
-/// How long it then sleeps between rounds.
-const SLEEP: Duration = Duration::from_micros(50);
 
 /// What a core runs.
 pub enum Role {
@@ -85,13 +74,12 @@ impl Core {
     /// # Errors
     /// A capture fails, or the GPU does. The core stops at once then.
     pub fn run(&mut self) -> Result<(), EngineError> {
-        let mut idle = 0;
+        let mut back_off = BackOff::default();
         while !self.orders.stop.load(Ordering::Acquire) {
             if self.round()? == 0 {
-                idle += 1;
-                self.back_off(idle)?;
+                self.rest(&mut back_off)?;
             } else {
-                idle = 0;
+                back_off.reset();
             }
         }
         Ok(())
@@ -134,18 +122,11 @@ impl Core {
         self.forwarder.view.acknowledge();
     }
 
-    fn back_off(&mut self, idle: u32) -> Result<(), EngineError> {
-        let busy = self.roles.iter().any(|role| matches!(role, Role::Syncer(syncer) if syncer.is_busy()));
-        match idle {
-            ..YIELD_AFTER => dpdk::pause(),
-            SLEEP_AFTER.. if !busy => {
-                if idle == SLEEP_AFTER {
-                    self.flush()?;
-                }
-                thread::sleep(SLEEP);
-            }
-            _ => thread::yield_now(),
+    fn rest(&mut self, back_off: &mut BackOff) -> Result<(), EngineError> {
+        if back_off.falls_asleep() {
+            self.flush()?;
         }
+        back_off.rest(syncers(&mut self.roles).any(|syncer| syncer.is_busy()));
         Ok(())
     }
 

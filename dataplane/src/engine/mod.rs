@@ -2,6 +2,7 @@
 //! and stopped in the reverse one.
 
 mod aside;
+mod back_off;
 mod bindings;
 mod change;
 mod core;
