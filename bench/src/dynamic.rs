@@ -45,7 +45,7 @@ pub fn run(context: &Context) -> anyhow::Result<Section> {
     let shares = [0.5, 0.93, 0.02, 0.0];
     let mut curves = ["50/50", "93/7", "2/98", "0/100"].map(|name| (name, Vec::new()));
     let mut gaps = Vec::new();
-    for &size in context.pick(&[64, 256, 512, 1024, 1400][..], &[64, 1400]) {
+    for &size in context.pick(&[64, 512, 1400][..], &[64, 1400]) {
         say(format!("dynamic chain, {size} bytes"));
         let traces = shares.map(|share| {
             let path = context.scratch.join(format!("dynamic-{share}.pcap"));

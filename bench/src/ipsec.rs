@@ -116,7 +116,6 @@ impl Ours {
         let manager = Manager::new()?;
         Ok(Self {
             sa: Sa::new(4096, Mode::Tunnel { source, destination }),
-            // 64-bit numbers, for a run may use up 32 bits of them; they cost one more hash word.
             state: SaStates::volatile().outbound(&identity, false)?,
             key: Key::new(&manager, &CIPHER, &INTEGRITY),
             manager,

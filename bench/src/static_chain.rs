@@ -50,7 +50,7 @@ pub fn run(context: &Context) -> anyhow::Result<Section> {
     ]);
     let mut curves = ["g-chain", "c-chain", "CPU"].map(|name| (name, Vec::new()));
     let trace = context.scratch.join("static.pcap");
-    for &size in context.pick(&[64, 256, 512, 1024, 1400][..], &[64, 1400]) {
+    for &size in context.pick(&[64, 512, 1400][..], &[64, 1400]) {
         say(format!("static chain, {size} bytes"));
         traffic::write_pcap(&trace, &traffic::mix(size, 1.0, [10, 2, 1, 1], [10, 2, 1, 1]))?;
         let rate = |chain: &PathBuf, arguments: &[&str]| {

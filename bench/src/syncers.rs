@@ -32,7 +32,7 @@ pub fn run(context: &Context) -> anyhow::Result<Section> {
     let mut table =
         Table::new(["GPU functions, frame", "configuration", "it", "c1d1", "ratio (least … most)"]);
     let trace = context.scratch.join("syncers.pcap");
-    for &size in context.pick(&[64, 512, 1400][..], &[64, 1400]) {
+    for &size in context.pick(&[64, 1400][..], &[64]) {
         traffic::write_pcap(&trace, &traffic::mix(size, 1.0, [10, 2, 1, 1], [10, 2, 1, 1]))?;
         for (name, chain) in &chains {
             say(format!("{name}, {size} bytes"));

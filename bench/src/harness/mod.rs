@@ -37,7 +37,7 @@ impl Context {
 
     /// The rounds of a comparison.
     pub fn rounds(&self) -> usize {
-        self.pick(9, 3)
+        self.pick(7, 3)
     }
 }
 

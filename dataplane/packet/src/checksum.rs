@@ -3,6 +3,7 @@
 /// Ones-complement sum of big-endian 16-bit words, folded, not inverted. An
 /// odd last byte counts as the high half of a word.
 #[must_use]
+#[inline]
 pub fn sum(bytes: &[u8]) -> u16 {
     // 32 bits at a time: 2¹⁶ is 1 in ones-complement, so halves may be added later.
     let (words, rest) = bytes.as_chunks::<4>();
@@ -17,6 +18,7 @@ pub fn sum(bytes: &[u8]) -> u16 {
 /// The checksum field of an IPv4 header whose own field is zero or left in:
 /// over a header with a right checksum the result is 0.
 #[must_use]
+#[inline]
 pub fn of(bytes: &[u8]) -> u16 {
     !sum(bytes)
 }
@@ -24,6 +26,7 @@ pub fn of(bytes: &[u8]) -> u16 {
 /// The checksum after one 16-bit word of the summed bytes changed from `old`
 /// to `new` (RFC 1624, equation 3).
 #[must_use]
+#[inline]
 pub fn update(checksum: u16, old: u16, new: u16) -> u16 {
     !fold(u32::from(!checksum) + u32::from(!old) + u32::from(new))
 }
