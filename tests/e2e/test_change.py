@@ -94,7 +94,7 @@ def test_a_thousand_swaps_lose_nothing_and_leave_nothing(tmp_path, rate):
         for swap in range(2 * MARKS):
             live.change(marked(swap % MARKS))
         settled(live)
-        open_before, memory_before, threads_before = live.descriptors(), live.resident(), live.threads()
+        open_before, memory_before, threads_before = collections.Counter(live.descriptors()), live.resident(), live.threads()
         begun = time.monotonic()
         for swap in range(1000):
             live.change(marked(swap % MARKS))
@@ -103,8 +103,9 @@ def test_a_thousand_swaps_lose_nothing_and_leave_nothing(tmp_path, rate):
         grown = live.resident() - memory_before
         status = live.status()
         print(f"1000 swaps in {took:.1f} s, {status['tx']['packets']} packets, {grown >> 10} KiB more")
-        assert live.descriptors() == open_before
-        assert live.threads() <= threads_before
+        # A connection of before may still have been closing, one of now may be.
+        live.until(lambda: collections.Counter(live.descriptors()) <= open_before, "descriptors closed")
+        live.until(lambda: live.threads() <= threads_before, "threads ended")
         assert grown < 16 << 20, f"{grown >> 20} MiB more after 1000 swaps"
         # Bounded, also where other work takes most of the machine.
         assert took < 3 * LIMIT
@@ -283,6 +284,7 @@ def test_a_storm_of_signals_ends_with_the_newest_file(tmp_path):
         for turn in range(100):
             live.rewrite(marked(1 + turn % (MARKS - 1)) if turn % 10 else b"apiVersion: [")
             live.hang_up()
+        # Which of them were read, and so refused, is a matter of luck.
         live.rewrite(marked(3))
         live.hang_up()
         newest = {4096 + 6, 4097 + 6}
@@ -290,7 +292,10 @@ def test_a_storm_of_signals_ends_with_the_newest_file(tmp_path):
         generation = live.status()["generation"]
         live.hang_up()
         assert live.put(marked(3), generation=generation) == (200, {"generation": generation}), "not the newest file's content"
-        assert "the tables stay" in live.log
+        live.rewrite(b"apiVersion: [")
+        live.hang_up()
+        live.until(lambda: "the tables stay" in live.log, "the last file's refusal")
+        assert live.status()["generation"] == generation
         report = live.stop()
     assert 2 <= report["generation"] <= 103
     assert sum(report["drops"].values()) == 0, report["drops"]
