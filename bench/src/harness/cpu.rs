@@ -2,12 +2,29 @@
 
 use std::{collections::BTreeMap, fs, time::Duration};
 
-use rustix::time::{ClockId, clock_gettime};
+use rustix::{
+    thread::{CpuSet, sched_getaffinity, sched_setaffinity},
+    time::{ClockId, clock_gettime},
+};
 
 /// CPU time of the calling thread.
 pub fn thread_time() -> Duration {
     let time = clock_gettime(ClockId::ThreadCPUTime);
     Duration::new(time.tv_sec as u64, time.tv_nsec as u32)
+}
+
+/// Runs `work` with the calling thread on that CPU alone.
+///
+/// # Errors
+/// The system does not let it, or those of `work`.
+pub fn on_cpu<T>(cpu: usize, work: impl FnOnce() -> anyhow::Result<T>) -> anyhow::Result<T> {
+    let own = sched_getaffinity(None)?;
+    let mut one = CpuSet::new();
+    one.set(cpu);
+    sched_setaffinity(None, &one)?;
+    let result = work();
+    sched_setaffinity(None, &own)?;
+    result
 }
 
 /// CPU seconds that a piece of work took on this thread.

@@ -6,10 +6,11 @@ use anyhow::Context as _;
 use hummingbird_gpu::{
     Accelerator, Geometry, LaunchSettings, Launcher, Relauncher, RowNumber, RowQueue, TableRef,
     layout::{Descriptor, KernelId},
-    opencl::{DeviceChoice, OpenClAccelerator, POCL_CAPACITY, Program, Settings},
+    opencl::{self, DeviceChoice, OpenClAccelerator, POCL_CAPACITY, Program, Settings},
 };
 
 use super::{DEPTH, ITEMS, PACKETS, SLOT};
+use crate::harness::child::packet_cpu;
 
 /// A persistent launch with packets in shared memory.
 pub struct Rows {
@@ -37,7 +38,7 @@ impl Rows {
                 options: hummingbird_kernels::BUILD_OPTIONS,
             },
             pocl_capacity: POCL_CAPACITY,
-            worker_cores: vec![],
+            worker_cores: opencl::cores_beside(&[packet_cpu()])?,
         })?);
         let memory = accelerator.packet_memory().clone();
         assert!(packets.len() * SLOT <= memory.len() && packets.iter().all(|packet| packet.len() <= SLOT));
