@@ -60,18 +60,23 @@ def test_without_an_opencl_device_the_message_is_clear_and_cpu_works(tmp_path):
     assert cli("devices", env=env).returncode == 0
 
 
+def endless(folder):
+    """A capture that, read at a rate, outlasts every test: a run ends when its captures are through."""
+    path = folder / "endless.pcap"
+    if not path.exists():
+        pcap.write(path, [f.udp(1, size=1000)] * 100_000)
+    return path
+
+
 @pytest.mark.parametrize("gpu", ["none", "opencl"])
 @pytest.mark.parametrize("source", ["trace", "paced"])
 def test_sigterm_under_load_drains_and_the_sums_agree(tmp_path, gpu, source):
     out = tmp_path / "wan.out.pcap"
-    pcap.write(tmp_path / "none.pcap", [])
     lan = f"trace:{trace(tmp_path)}"
     if source == "paced":
-        # Longer than the test may last: the signal always comes amid it.
-        pcap.write(tmp_path / "long.pcap", [f.udp(1, size=1000)] * 100_000)
-        lan = f"pcap:{tmp_path}/long.pcap,{tmp_path}/lan.out.pcap,rate=800"
+        lan = f"pcap:{endless(tmp_path)},{tmp_path}/lan.out.pcap,rate=800"
     process = started(
-        tmp_path, SEALED, "--port", f"lan={lan}", "--port", f"wan=pcap:{tmp_path}/none.pcap,{out}", "--gpu", gpu
+        tmp_path, SEALED, "--port", f"lan={lan}", "--port", f"wan=pcap:{endless(tmp_path)},{out},rate=1", "--gpu", gpu
     )
     try:
         until(carried(out, 200_000), process, "packets")
@@ -102,10 +107,9 @@ def test_a_duration_ends_the_run(tmp_path):
 @pytest.mark.parametrize("gpu", ["none", "opencl"])
 def test_nothing_that_a_killed_run_leaves_stops_the_next(tmp_path, gpu):
     out, control = tmp_path / "killed.pcap", tmp_path / "control.sock"
-    pcap.write(tmp_path / "none.pcap", [])
     process = started(
-        tmp_path, SEALED, "--port", f"lan=trace:{trace(tmp_path)}", "--port", f"wan=pcap:{tmp_path}/none.pcap,{out}",
-        "--gpu", gpu, "--control", control,
+        tmp_path, SEALED, "--port", f"lan=trace:{trace(tmp_path)}",
+        "--port", f"wan=pcap:{endless(tmp_path)},{out},rate=1", "--gpu", gpu, "--control", control,
     )  # fmt: skip
     try:
         until(carried(out, 100_000), process, "packets")
