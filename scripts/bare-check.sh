@@ -24,8 +24,9 @@ if [ "${HUMMINGBIRD_BARE_NAMESPACE:-}" != inside ]; then
   rm -rf --one-file-system "$bare"
   mkdir -p "$bare"
   mirror=$(apt-get indextargets --format '$(REPO_URI)' 'Codename: bookworm' 'Component: main' 'Created-By: Packages' | head -n 1)
+  [ -n "$mirror" ] || die "apt knows no Debian 12 mirror: add a bookworm source and run apt-get update"
   with_progress "minimal Debian 12" "$bare/mmdebstrap.log" \
-    mmdebstrap --variant=minbase --include=ca-certificates,git,make bookworm "$root" "${mirror:-http://deb.debian.org/debian}"
+    mmdebstrap --variant=minbase --include=ca-certificates,git,make bookworm "$root" "$mirror"
   git clone -q --no-local . "$root/root/hummingbird"
   mkdir -p "$root/root/.cargo" "$root/root/.rustup"
   for part in bin registry config.toml; do
