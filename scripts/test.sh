@@ -37,7 +37,7 @@ done
 for file in tests/e2e/test_*.py; do
   suite "e2e $(basename "$file" .py)" 900 /usr/bin/python3 -m pytest -q -p no:cacheprovider "$file"
 done
-suite "soak" 600 /usr/bin/python3 tests/soak/soak.py --minutes 1
+suite "soak" 600 /usr/bin/python3 tests/soak/soak.py --minutes 1 --seed 1
 
 for name in "${failed[@]}"; do printf 'failed: %s\n' "$name"; done
 printf '%d passed, %d failed\n' "$passed" "${#failed[@]}"
