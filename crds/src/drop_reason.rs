@@ -108,8 +108,6 @@ drop_reasons! {
     MtuExceeded = "mtu_exceeded",
     /// The port did not take the frame.
     TxFailed = "tx_failed",
-    /// The port's link is down.
-    TxDown = "tx_down",
     /// The dataplane is stopping.
     Draining = "draining",
 }

@@ -1,7 +1,7 @@
 //! What a bundle compiles to: the tables that the packet path runs by.
 //!
 //! A table set is immutable. Everything in it is addressed by small indices
-//! ([`PortId`], [`NfId`], [`ClassId`], [`SaId`]) that are valid within their
+//! ([`PortId`], [`NfId`], [`ClassId`]) that are valid within their
 //! own set only.
 
 use std::{net::Ipv4Addr, sync::Arc};
@@ -42,11 +42,6 @@ index!(
     /// Index of a class in [`Tables::classes`].
     ClassId
 );
-index!(
-    /// Index of a security association in its function's list.
-    SaId
-);
-
 /// One generation of everything that decides about packets.
 #[derive(Clone, Debug)]
 pub struct Tables {
